@@ -1,0 +1,69 @@
+"""Setting, its kinds, and Config, the values in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
+
+T = TypeVar("T")
+
+Reload = Literal["live", "worker", "restart"]
+"""When a change takes effect: in running workers at reload, in workers started by a reload, or only at a restart."""
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """A type of value: how it is read and written, and what is allowed, in words.
+
+    `parse` takes the file's text (or list of texts) and raises ValueError saying what is wrong.  `spec` is the check in
+    configobj's validation language.
+    """
+
+    parse: Callable[[Any], T]
+    write: Callable[[T], str]
+    allowed: str
+    spec: str
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting: Netscape's dotted name, its kind, its default and why one would change it.
+
+    The help text's first sentence stands alone; the reason for the default follows it.
+    """
+
+    name: str
+    kind: Kind[T]
+    default: T
+    help: str
+    reload: Reload = "live"
+    secret: bool = False
+    label: str = ""
+    """The console's label, where Netscape had one."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Settings that belong together, under one heading, with a check across them.
+
+    `verify` yields (setting name, what is wrong and what to do) for values that are each right but not together.
+    """
+
+    title: str
+    settings: tuple[Setting[Any], ...]
+    verify: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+
+
+class Config:
+    """The values in force: `config[SETTING]`, typed; what no source sets has its default."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, setting: Setting[T]) -> T:
+        return cast(T, self._values.get(setting.name, setting.default))
+
+    def is_set(self, setting: Setting[Any]) -> bool:
+        """Whether some source sets it (else it has its default)."""
+        return setting.name in self._values

@@ -1,0 +1,58 @@
+"""The directory's contract: who is this, and may they come in?
+
+Back ends: `ldif` (one file) and `ldap`.  Passwords are checked off the event loop through the Runtime that the back end
+is given.  Errors are model.errors' DirectoryError kinds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from nmsd.model.message import NO_QUOTA, Quota
+
+
+@dataclass(frozen=True)
+class User:
+    """A directory entry, as far as mail is concerned.
+
+    `account` is the store's name of the mailbox: the entry's primary mail address in lower case.  `status` is the first
+    of inetUserStatus and mailUserStatus that is not "active" (an unknown word is "inactive"), else "active".
+    `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess.
+    """
+
+    dn: str
+    uid: str
+    account: str
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    status: str = "active"
+    quota: Quota = NO_QUOTA
+    denied_services: frozenset[str] = frozenset()
+
+
+class Directory(Protocol):
+    """A back end."""
+
+    def find(self, login: str) -> User | None:
+        """The user of this login name: uid, mail or mailAlternateAddress, the domain optional; None if there is none.
+        Raises AmbiguousEntry, DirectoryUnavailable."""
+
+    def find_recipient(self, address: str) -> User | None:
+        """The user who gets mail for `address` (no subaddress in it): mail or mailAlternateAddress, else a catch-all
+        `@domain`.  Raises as `find`."""
+
+    def authenticate(self, login: str, password: str) -> User:
+        """The user, if the password is right.  Raises BadCredentials, AmbiguousEntry, DirectoryUnavailable.  Status and
+        access rules are the caller's to check: `users.admit`."""
+
+    def accounts(self) -> Iterator[User]:
+        """All users."""
+
+
+class Gate(Protocol):
+    """The way in, for all services: throttling, the authentication cache, the directory, status and access rules, and
+    the log line for each login, good or bad."""
+
+    def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
+        """The user who is now logged in.  `authorize` names another account to act as (administrators only).  May block
+        its greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""

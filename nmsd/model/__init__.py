@@ -1,0 +1,1 @@
+"""The words every part shares: accounts, mailboxes, messages, flags, UID sets, searches, errors.  Pure."""
