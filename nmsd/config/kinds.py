@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Any, Final
 
 from nmsd.config.setting import Kind
@@ -116,3 +118,40 @@ def words(allowed: str = "words with commas between") -> Kind[tuple[str, ...]]:
         return tuple(piece.strip() for piece in pieces if str(piece).strip())
 
     return Kind(parse, ", ".join, allowed, "force_list")
+
+
+def mode() -> Kind[int]:
+    """The permission bits of a file, in octal."""
+
+    def parse(value: Any) -> int:
+        try:
+            bits = int(_text(value), 8)
+        except ValueError:
+            raise ValueError("not a mode in octal such as 0660") from None
+        if not 0 <= bits <= 0o777:
+            raise ValueError("outside what is allowed")
+        return bits
+
+    return Kind(parse, lambda bits: f"{bits:04o}", "a mode in octal from 0000 to 0777", "string")
+
+
+_LABEL: Final = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+
+
+def addresses(allowed: str) -> Kind[tuple[str, ...]]:
+    """Addresses to listen on: IPv4 and IPv6 ones, or host names."""
+    listed = words(allowed)
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found = listed.parse(value)
+        for address in found:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                # What is made of digits and dots, or has a colon, was meant to be an address.
+                if re.fullmatch(r"[0-9.]+", address) or not _HOST.fullmatch(address):
+                    raise ValueError(f"{address} is no address") from None
+        return found
+
+    return Kind(parse, listed.write, allowed, "force_list")

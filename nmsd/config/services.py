@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from nmsd.config import kinds
-from nmsd.config.setting import Section, Setting
+from nmsd.config.setting import Config, Section, Setting
 
 BANNER: Final = "%h %p service (%P %V) ready on %d"
 
@@ -90,7 +92,7 @@ def service_settings(
         ),
         listen=Setting(
             prefix + "listenaddr",
-            kinds.words("addresses, with commas between; empty: those of service.listenaddr"),
+            kinds.addresses("addresses, with commas between; empty: those of service.listenaddr"),
             (bind,) if bind else (),
             f"The addresses {title} listens on. Empty follows service.listenaddr.",
             reload="worker",
@@ -152,7 +154,7 @@ LMTP: Final = service_settings(
 
 LISTEN: Final = Setting(
     "service.listenaddr",
-    kinds.words("addresses, with commas between"),
+    kinds.addresses("addresses, with commas between"),
     ("0.0.0.0", "::"),
     "The addresses the services listen on. The default is all, IPv4 and IPv6.",
     reload="worker",
@@ -169,3 +171,56 @@ DEFAULT_DOMAIN: Final = Setting(
     "",
     "The domain of users and recipients that are given without one.",
 )
+
+CERTIFICATE: Final = Setting(
+    "encryption.nscertfile",
+    kinds.path(),
+    "etc/tls/cert.pem",
+    "The certificate shown to clients, in PEM, with the chain behind it. Put one here that your clients trust;"
+    " `nmsd init` makes one that signs itself. Empty: no TLS at all.",
+)
+KEY: Final = Setting(
+    "encryption.nskeyfile",
+    kinds.path(),
+    "etc/tls/key.pem",
+    "The private key of the certificate, in PEM, readable by the server's user only.",
+)
+LMTP_SOCKET: Final = Setting(
+    "service.lmtp.socket",
+    kinds.path(),
+    "run/lmtp.sock",
+    "The Unix socket on which LMTP also listens; empty: none. Move it to where the MTA may reach it, such as Postfix's"
+    " private directory.",
+    reload="worker",
+)
+LMTP_SOCKET_MODE: Final = Setting(
+    "service.lmtp.socketmode",
+    kinds.mode(),
+    0o666,
+    "The mode of the Unix socket. Every local process may deliver over the TCP port too, so the default lets all; who"
+    " can reach it is decided by the directory it is in.",
+    reload="worker",
+)
+
+SERVICES: Final = (IMAP, POP, LMTP)
+"""The services with the common family of settings, in the order they are listed and started."""
+
+
+def _verify_tls(config: Config) -> Iterator[tuple[str, str]]:
+    if not config[CERTIFICATE]:
+        for service in SERVICES:
+            if config[service.enable] and config[service.enable_ssl_port]:
+                text = f"is yes, but {CERTIFICATE.name} names no certificate; set it, or say no"
+                yield service.enable_ssl_port.name, text
+        return
+    if not any(config[service.enable] for service in SERVICES):
+        return
+    for setting, what in ((CERTIFICATE, "certificate"), (KEY, "private key")):
+        path = config.path(setting)
+        if not config[setting] or not os.path.isfile(path):
+            yield setting.name, f"there is no {what} file {path}; put it there, or change the setting"
+
+
+GENERAL_SECTION: Final = Section("Server", (HOSTNAME, DEFAULT_DOMAIN))
+TLS_SECTION: Final = Section("TLS", (CERTIFICATE, KEY), _verify_tls)
+LMTP_SOCKET_SECTION: Final = Section("LMTP socket", (LMTP_SOCKET, LMTP_SOCKET_MODE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -56,10 +57,14 @@ class Section:
 
 
 class Config:
-    """The values in force: `config[SETTING]`, typed; what no source sets has its default."""
+    """The values in force: `config[SETTING]`, typed; what no source sets has its default.
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    `instance` is the instance's directory, absolute.
+    """
+
+    def __init__(self, values: Mapping[str, Any], instance: str = "") -> None:
         self._values = dict(values)
+        self.instance = instance
 
     def __getitem__(self, setting: Setting[T]) -> T:
         return cast(T, self._values.get(setting.name, setting.default))
@@ -67,3 +72,7 @@ class Config:
     def is_set(self, setting: Setting[Any]) -> bool:
         """Whether some source sets it (else it has its default)."""
         return setting.name in self._values
+
+    def path(self, setting: Setting[str]) -> str:
+        """The value of a path setting; a relative one counts from the instance's directory."""
+        return os.path.join(self.instance, self[setting])
