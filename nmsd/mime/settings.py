@@ -1,0 +1,29 @@
+"""How deep and how wide a message's MIME structure is followed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nmsd.config import kinds
+from nmsd.config.setting import Section, Setting
+from nmsd.mime.parts import MAX_DEPTH, MAX_PARTS
+
+MAX_MIME_DEPTH: Final = Setting(
+    "store.maxmimedepth",
+    kinds.integer(1, 1000, "levels"),
+    MAX_DEPTH,
+    "How many levels of multiparts and forwarded messages are taken apart; what lies deeper is shown to clients as one"
+    " opaque attachment. Lower it if clients choke on deep structures; real mail stays below ten levels. It counts for"
+    " messages that arrive after the change.",
+)
+
+MAX_MIME_PARTS: Final = Setting(
+    "store.maxmimeparts",
+    kinds.integer(1, 65_000, "parts"),
+    MAX_PARTS,
+    "How many parts of one message are told apart; the rest is shown as belonging to the last one. Raise it for mail"
+    " that carries huge digests; lower it to bound the memory a hostile message can take. It counts for messages that"
+    " arrive after the change.",
+)
+
+SECTION: Final = Section("MIME", (MAX_MIME_DEPTH, MAX_MIME_PARTS))
