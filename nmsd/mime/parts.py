@@ -231,7 +231,7 @@ class _Scanner:
         multipart (RFC 2046 §5.1.1: two dashes, the boundary, two dashes more for the last one, white space)."""
         while True:
             if self.dashes != -1 and self.dashes < start:
-                self.dashes = self.next_dashes(start)
+                self.dashes = self.source.find_line_dashes(start)
             at = self.dashes
             if at < 0 or at >= limit:
                 return False
@@ -251,12 +251,3 @@ class _Scanner:
                     self.found_closing = closing
                     return True
             start = at + 2
-
-    def next_dashes(self, start: int) -> int:
-        """The next line start, from `start` on, with two dashes; -1 for none."""
-        if start == 0:
-            if self.data[:2] == b"--":
-                return 0
-            start = 1
-        found = self.source.find(b"\n--", start - 1)
-        return found + 1 if found >= 0 else -1
