@@ -13,7 +13,7 @@ GROUP_END: Final[Address] = (None, None, None, None)
 
 # The three forms nearly all addresses have: "Name" <a@b>, Name <a@b>, a@b; up to the comma or the end.
 _COMMON: Final = re.compile(
-    rb'[ \t]*(?:(?:"([^"\\]*)"|([^"()<>@,;:\\\[\]]*))[ \t]*<([^\s"()<>@,;:\\\[\]]+)@([^\s"()<>@,;:\\\[\]]+)>'
+    rb'[ \t]*(?:(?:"([^"\\]*)"|([^"()<>,;:\\\[\]]*))[ \t]*<([^\s"()<>@,;:\\\[\]]+)@([^\s"()<>@,;:\\\[\]]+)>'
     rb'|([^\s"()<>@,;:\\\[\]]+)@([^\s"()<>@,;:\\\[\]]+))[ \t]*(?:,|$)'
 )
 
@@ -36,7 +36,7 @@ def parse_addresses(value: bytes) -> list[Address]:
             if mailbox is None:
                 found.append((None, None, bare_mailbox, bare_host))
             else:
-                name = quoted if quoted is not None else plain.rstrip()
+                name = quoted if quoted is not None else b" ".join(plain.split())
                 found.append((name or None, None, mailbox, host))
             position = match.end()
             continue
@@ -106,6 +106,8 @@ class _Element:
                 position = end
                 space = True
             elif token == b"<" and not self.has_angle:
+                if self.has_at:  # an address as display name: joe@example.com <joe@example.com>
+                    self.before = [(value[start : position - 1].replace(b'"', b"").strip(), False)]
                 self.has_angle = inside = True
                 words = self.inner
             elif token == b">":
@@ -137,18 +139,23 @@ class _Element:
             name = self.phrase() or self.comment
             return (name or None, self.route.rstrip(b",") or None, joined(self.inner), joined(self.inner_host))
         if self.has_at:
-            local = len(self.before) - 1
-            while local > 0 and not self.before[local][1]:
+            local = max(len(self.before) - 1, 0)
+            while local > 0 and adjacent(self.before, local):
                 local -= 1
             host = 1
-            while host < len(self.after) and not self.after[host][1]:
+            while host < len(self.after) and adjacent(self.after, host):
                 host += 1
-            rest = self.before[: max(local, 0)] + self.after[host:]
-            name = b" ".join([word for word, _ in rest]) or self.comment
-            return (name or None, None, joined(self.before[max(local, 0) :]), joined(self.after[:host]))
+            name = b" ".join([word for word, _ in self.before[:local] + self.after[host:]]) or self.comment
+            return (name or None, None, joined(self.before[local:]), joined(self.after[:host]))
         if self.before:
             return (self.comment or None, None, self.phrase(), b"")
         return None
+
+
+def adjacent(words: list[tuple[bytes, bool]], index: int) -> bool:
+    """Whether a word belongs to the one before it: no space between, or only around a dot (RFC 5322 §4.4)."""
+    word, space = words[index]
+    return not space or word == b"." or words[index - 1][0] == b"."
 
 
 def joined(words: list[tuple[bytes, bool]]) -> bytes:

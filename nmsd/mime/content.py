@@ -32,6 +32,7 @@ _WORD: Final = re.compile(rb"\s*(" + _TOKEN + rb")")
 _PARAMETER: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]++|\\.)*+)|([^;"][^;]*|))', re.DOTALL)
 _PIECE: Final = re.compile(rb"(.+?)\*(?:(\d{1,5})(\*?))?", re.DOTALL)
 _LANGUAGE: Final = re.compile(rb"[^\s,;]+")
+_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _NOT_PLAIN: Final = re.compile(rb"[^!#$&+\-.0-9A-Z^_`a-z{|}~]")
 
 
@@ -72,11 +73,16 @@ class Content:
                 self.encoding = match.group(1)
 
     def parameter(self, name: bytes) -> bytes | None:
-        """The value of the first Content-Type parameter with this (lower-case) name."""
+        """The value of the first Content-Type parameter with this (lower-case) name; without one, that of NAME* decoded
+        to bytes, its charset aside."""
+        extended: bytes | None = None
         for found, value in self.parameters:
-            if found.lower() == name:
+            found = found.lower()
+            if found == name:
                 return value
-        return None
+            if extended is None and found == name + b"*":
+                extended = _PERCENT.sub(_unpercent, value[value.rfind(b"'") + 1 :])
+        return extended
 
     def parsed_disposition(self) -> tuple[bytes, Parameters] | None:
         """Type and parameters of Content-Disposition; None where there is none."""
@@ -141,6 +147,10 @@ def _joined(name: bytes, group: dict[int, tuple[bytes, bool]]) -> tuple[bytes, b
         value, extended = group[number]
         values.append(value if extended else _NOT_PLAIN.sub(_percent, value))
     return name + b"*", b"".join(values)
+
+
+def _unpercent(match: re.Match[bytes]) -> bytes:
+    return bytes((int(match.group(1), 16),))
 
 
 def _percent(match: re.Match[bytes]) -> bytes:

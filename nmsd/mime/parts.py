@@ -197,8 +197,8 @@ class _Scanner:
             if part.type == "multipart" and not part.children:
                 self.add_only_child(part)
             if node.counts_lines:
-                self.line_users -= 1
                 part.lines = self.lines_at(part.body_offset + part.body_size) - node.base_lines
+                self.line_users -= 1
             self.open.pop()
 
     def add_only_child(self, parent: Part) -> None:
@@ -241,9 +241,11 @@ class _Scanner:
                 text = (line[:line_end] if line_end >= 0 else line).rstrip(b" \t\r")
                 place = self.boundaries.get(text, -1)
                 closing = False
-                if place < 0 and text.endswith(b"--"):
-                    place = self.boundaries.get(text[:-2], -1)
-                    closing = True
+                if text.endswith(b"--"):
+                    closed = self.boundaries.get(text[:-2], -1)
+                    if closed > place:  # where both could be meant it is the inner one
+                        place = closed
+                        closing = True
                 if place >= 0:
                     self.found_at = at
                     self.found_end = at + 3 + line_end if line_end >= 0 else self.size
