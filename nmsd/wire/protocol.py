@@ -5,8 +5,12 @@ Control.  It never sees a socket, a clock, a thread or gevent.  The worker (serv
 
 The order of things: `greet`, then `feed` whenever bytes arrive, and after each `feed` or finished job `next_job` until
 it gives None (more bytes are wanted; park).  One job runs at a time, to its end, before the next is asked for.  A job
-with `inline` runs in the event loop's own callback and so may not wait for anything; any other runs in a greenlet with
-a command slot, and may block (only its greenlet).  At the end, however it comes, `close` once.
+with `inline` runs in the event loop's own callback and so may not wait for anything; one that finds that it must gives
+YIELD, and what comes after runs in a greenlet.  Any other runs in a greenlet with a command slot, and may block (only
+its greenlet).  While a job runs nothing is fed.  At the end, however it comes, `close` once.
+
+`wake` is called when the watched account changed, when the watch begins, and now and then by the timer, so it should
+cost next to nothing while Changes.stamp is what it was.
 """
 
 from collections.abc import Iterator
@@ -116,3 +120,17 @@ class Changes(Protocol):
     def stamp(self, account: str) -> int:
         """A number that is different after every commit to the account by any process, at the price of a memory read.
         Equal stamps: nothing has changed."""
+
+
+class Service(Protocol):
+    """What a worker serves: opens a conversation for each connection."""
+
+    @property
+    def name(self) -> str:
+        """The service's name in settings: imap, pop, lmtp."""
+
+    def open(self, peer: Peer, session_id: str) -> Conversation:
+        """A new client's conversation.  Where TLS comes first, `tls_started` is called before `greet`."""
+
+    def busy(self) -> bytes:
+        """What a client hears, instead of a greeting, for whom there is no room."""

@@ -1,0 +1,152 @@
+"""The way in (directory.api.Gate): authentication cache, throttling, the directory, access rules, the log.
+
+Security: passwords are neither kept nor logged; the cache holds hashes under a key that never leaves the process.
+Wrong passwords and unknown users look the same to the client, in words and in time.  Only failures are held back, never
+a right password, so one bad client behind a shared address does not slow the others; how many may be held back at once
+is bounded, and so is guessing over many connections.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from nmsd.config.setting import Config
+from nmsd.directory.api import Directory, User
+from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused
+from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING, STORE_ADMINS
+from nmsd.server.throttle import Throttle
+from nmsd.store.api import Store
+from nmsd.wire.protocol import Log
+
+_MAY_LOG_IN = frozenset({"active", "overquota"})  # who is over quota must be able to delete
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A login that was right."""
+
+    user: User
+    until: float
+    generation: int
+
+
+class DirectoryGate:
+    """The gate of one worker.
+
+    `clock` gives seconds that only go forward; `pause` holds the caller's greenlet up for so many seconds.  A directory
+    with an attribute `generation`, a number that changes with its data, has the cache forget at once.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Directory,
+        store: Store,
+        throttle: Throttle,
+        log: Log,
+        clock: Callable[[], float],
+        pause: Callable[[float], None],
+    ) -> None:
+        self.logins = 0
+        self.bad_logins = 0
+        self._config = config
+        self._directory = directory
+        self._store = store
+        self._throttle = throttle
+        self._log = log
+        self._clock = clock
+        self._pause = pause
+        self._key = os.urandom(32)
+        self._known: dict[bytes, _Known] = {}
+        self._waiting: Counter[str] = Counter()
+
+    def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
+        """As the contract says."""
+        try:
+            user = self._authenticate(login, password, address)
+            if authorize and authorize != login:
+                user = self._act_as(user, login, authorize)
+            self._admit(user, service)
+        except (BadCredentials, LoginRefused, DirectoryUnavailable) as error:
+            self.bad_logins += 1
+            self._log("Notice", "Account", f"badlogin: [{address}] plaintext {login} {error}", service=service)
+            raise
+        account = self._store.account(user.account)
+        if not account.exists():
+            account.ensure()
+        self.logins += 1
+        self._log("Information", "Account", f"login: [{address}] plaintext {login}", service=service, user=user.account)
+        return user
+
+    def _authenticate(self, login: str, password: str, address: str) -> User:
+        digest = blake2b(f"{login}\0{password}".encode("utf-8", "surrogateescape"), key=self._key, digest_size=16)
+        key = digest.digest()
+        generation = self._generation()
+        known = self._known.get(key)
+        if known is not None:
+            if known.generation == generation and self._clock() < known.until:
+                return known.user
+            del self._known[key]
+        names = (f"address {address}", f"login {login.lower()}")
+        limit = self._config[BAD_LOGIN_WAITING]
+        if any(self._waiting[name] >= limit for name in names):
+            raise LoginRefused("Too many failed logins, try again later", "UNAVAILABLE")
+        try:
+            user = self._directory.authenticate(login, password)
+        except (BadCredentials, AmbiguousEntry) as error:
+            self._hold_back(names)
+            if isinstance(error, AmbiguousEntry):
+                raise BadCredentials(str(error)) from None
+            raise
+        self._throttle.forgive(names[1])
+        self._remember(key, user, generation)
+        return user
+
+    def _hold_back(self, names: tuple[str, ...]) -> None:
+        seconds = max(self._throttle.delay(self._throttle.failed(name)) for name in names)
+        if seconds:
+            with self._held_back(names):
+                self._pause(seconds)
+
+    @contextmanager
+    def _held_back(self, names: tuple[str, ...]) -> Iterator[None]:
+        self._waiting.update(names)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._waiting[name] -= 1
+                if not self._waiting[name]:
+                    del self._waiting[name]
+
+    def _remember(self, key: bytes, user: User, generation: int) -> None:
+        size, seconds = self._config[AUTH_CACHE_SIZE], self._config[AUTH_CACHE_TTL]
+        while self._known and len(self._known) >= size:
+            del self._known[next(iter(self._known))]  # the oldest
+        if size and seconds:
+            self._known[key] = _Known(user, self._clock() + seconds, generation)
+
+    def _generation(self) -> int:
+        return int(getattr(self._directory, "generation", 0))
+
+    def _act_as(self, user: User, login: str, authorize: str) -> User:
+        other = self._directory.find(authorize)
+        if other is not None and other.account == user.account:
+            return user
+        admins = {name.lower() for name in self._config[STORE_ADMINS]}
+        if not {login.lower(), user.uid.lower(), user.account} & admins:
+            raise LoginRefused("Not allowed to act as another user")
+        if other is None:
+            raise LoginRefused("No such user to act as")
+        return other
+
+    def _admit(self, user: User, service: str) -> None:
+        if user.status not in _MAY_LOG_IN:
+            raise LoginRefused(f"This account is {user.status}")
+        if service in user.denied_services:
+            raise LoginRefused("This account may not use this service")

@@ -1,0 +1,143 @@
+"""The two pools of a worker: of sessions, parked or running, and of the greenlets that carry out their commands.
+
+Invariants: a session holds its slot in the SessionPool from accept until its conversation is closed.  A greenlet of the
+CommandPool serves one piece of work after the other and is never left while it has one; an exception out of the work
+reaches the log, not the greenlet's end and not the hub.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from gevent.hub import get_hub
+from gevent.pool import Group, Pool
+from greenlet import getcurrent, greenlet
+
+from nmsd.server.turns import Turns
+from nmsd.wire.protocol import Log
+
+SPARE: Final = 32  # idle greenlets kept; more than these end, so that a burst's stacks do not stay for ever
+
+
+class Work(Protocol):
+    """Something to be done in a greenlet."""
+
+    def run(self) -> None:
+        """Does it; may block its greenlet."""
+
+
+class Hand(greenlet):  # type: ignore[misc]
+    """A greenlet that lives on from one piece of work to the next."""
+
+    work: Work | None = None
+
+
+class CommandPool:
+    """At most `size` greenlets that carry out work; what comes when all are busy waits its turn, first come first
+    served."""
+
+    def __init__(self, size: int, turns: Turns, log: Log) -> None:
+        self.size = size
+        self.busy = 0
+        self._turns = turns
+        self._log = log
+        self._hub: Any = get_hub()
+        self._free: list[Hand] = []
+        self._queue: deque[Work] = deque()
+
+    def submit(self, work: Work, first: bool = False) -> None:
+        """Has the work done: at once, if called in the hub and a greenlet may be had; else in its turn (with `first`,
+        before all others)."""
+        if self.busy >= self.size:
+            if first:
+                self._queue.appendleft(work)
+            else:
+                self._queue.append(work)
+            return
+        self.busy += 1
+        hand = self._free.pop() if self._free else Hand(self._live, self._hub)
+        hand.work = work
+        if getcurrent() is self._hub:
+            hand.switch()
+        else:
+            self._hub.loop.run_callback(hand.switch)
+
+    def crowded(self) -> bool:
+        """Whether work is waiting for a greenlet."""
+        return bool(self._queue)
+
+    def waiting(self) -> int:
+        """How much work is waiting."""
+        return len(self._queue)
+
+    def cancel(self, work: Work) -> bool:
+        """Takes back work that is still waiting; False if it is not."""
+        try:
+            self._queue.remove(work)
+        except ValueError:
+            return False
+        return True
+
+    def resize(self, size: int) -> None:
+        """Takes a new size; what is being done goes on."""
+        self.size = size
+        while self._queue and self.busy < self.size:
+            self.submit(self._queue.popleft())
+
+    def _live(self) -> None:
+        hand = getcurrent()
+        assert isinstance(hand, Hand)
+        while True:
+            work, hand.work = hand.work, None
+            if work is not None:
+                try:
+                    work.run()
+                except BaseException:
+                    self._log("Error", "General", "work in a greenlet failed", trace=traceback.format_exc())
+                if self._queue and self.busy <= self.size:
+                    hand.work = self._queue.popleft()
+                    if self._turns.due():
+                        self._give_way()
+                    continue
+                self.busy -= 1
+                if len(self._free) >= SPARE:
+                    return
+                self._free.append(hand)
+            # Whatever wakes it without work (a stray kill or switch) finds nothing to hit.
+            try:
+                self._hub.switch()
+            except BaseException:
+                self._log("Warning", "General", "an idle greenlet was thrown into", trace=traceback.format_exc())
+
+    def _give_way(self) -> None:
+        try:
+            self._turns.take()
+        except BaseException:
+            self._log("Warning", "General", "a greenlet was thrown into between works", trace=traceback.format_exc())
+
+
+class SessionPool(Pool):  # type: ignore[misc]
+    """The sessions of a worker; `on_room` is called whenever one leaves.
+
+    gevent's pool, but what holds a slot is a session, not a greenlet, and `resize` may change the number of slots at
+    any time; sessions above it stay.
+    """
+
+    def __init__(self, size: int, on_room: Callable[[], None] = lambda: None) -> None:
+        super().__init__(size)
+        self.on_room = on_room
+
+    def add(self, session: Any, blocking: bool = False, timeout: float | None = None) -> None:
+        """Gives the session a slot; whether there is one is asked with `full` before."""
+        Group.add(self, session)
+
+    def _discard(self, session: Any) -> None:
+        Group._discard(self, session)
+        self.on_room()
+
+    def resize(self, size: int) -> None:
+        """Takes a new size."""
+        self.size = size

@@ -1,0 +1,182 @@
+"""TLS for parked sessions: the standard library's non-blocking SSLSocket, and certificates that may change on disk.
+
+Security: what an attacker controls here is the handshake, bounded by service.readtimeout.  Renegotiation is off, TLS
+compression is off, and the server's order of ciphers holds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gevent import Timeout
+from OpenSSL import SSL, crypto
+
+from nmsd.config.services import CERTIFICATE, KEY
+from nmsd.config.setting import Config
+from nmsd.server.settings import TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.stream import Socket, TimedOut, wait_until_readable, wait_until_writable
+from nmsd.wire.protocol import Log, Peer
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    from nmsd.server.patch import plain_ssl as ssl
+
+EXPIRY_WARNING_DAYS: Final = 21
+
+
+class TlsUnavailable(Exception):
+    """The server has no certificate it can use; the text says why."""
+
+
+def certificate_problem(certificate: str, key: str) -> str:
+    """What makes these two files useless as a server's certificate and private key; '' if nothing does."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_passwd_cb(lambda *_: b"")  # a key under a pass phrase is refused, not asked for on a terminal
+    try:
+        context.use_certificate_chain_file(certificate)
+    except SSL.Error as error:
+        return f"{certificate}: no usable certificate ({_reason(error)})"
+    try:
+        context.use_privatekey_file(key)
+        context.check_privatekey()
+    except SSL.Error as error:
+        return f"{key}: no private key that fits the certificate ({_reason(error)})"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    details = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return "; ".join(str(detail[-1]) for detail in details if detail[-1]) or "it cannot be read"
+
+
+def expires(certificate: str) -> datetime.datetime:
+    """When the first certificate in the file ends.  Raises OSError, crypto.Error."""
+    with open(certificate, "rb") as file:
+        loaded = crypto.load_certificate(crypto.FILETYPE_PEM, file.read())
+    return loaded.to_cryptography().not_valid_after_utc
+
+
+class Certificates:
+    """The context for new handshakes, made anew whenever the files of certificate and key change.
+
+    `now` gives seconds since the epoch.
+    """
+
+    def __init__(self, config: Config, log: Log, now: Callable[[], float]) -> None:
+        self._config = config
+        self._log = log
+        self._now = now
+        self._context: ssl.SSLContext | None = None
+        self._seen: tuple[object, ...] = ()
+        self.refresh()
+
+    def context(self) -> ssl.SSLContext:
+        """The context for a new handshake.  Raises TlsUnavailable."""
+        if self._context is None:
+            raise TlsUnavailable("no usable certificate")
+        return self._context
+
+    def available(self) -> bool:
+        """Whether TLS can be offered."""
+        return self._context is not None
+
+    def refresh(self) -> None:
+        """Looks whether files or settings changed; if so, new handshakes use the new ones.  Files that do not fit
+        together are told of and leave what is in use in use."""
+        if not self._config[CERTIFICATE]:
+            self._context = None
+            return
+        paths = self._config.path(CERTIFICATE), self._config.path(KEY)
+        minimum, ciphers = self._config[TLS_MIN_VERSION], self._config[TLS_CIPHERS]
+        seen = (_identity(paths[0]), _identity(paths[1]), minimum, ciphers)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        problem = certificate_problem(*paths)
+        if not problem:
+            try:
+                self._context = make_context(*paths, minimum, ciphers)
+            except (OSError, ValueError) as error:
+                problem = str(error)
+        if problem:
+            kept = "; the one in use stays" if self._context else "; there is no TLS"
+            self._log("Error", "Network", "TLS certificate not loaded: " + problem + kept)
+            return
+        self._warn_of_expiry(paths[0])
+
+    def _warn_of_expiry(self, certificate: str) -> None:
+        left = expires(certificate).timestamp() - self._now()
+        if left < 0:
+            self._log("Warning", "Network", "the TLS certificate has expired", file=certificate)
+        elif left < EXPIRY_WARNING_DAYS * 86_400:
+            days = int(left // 86_400)
+            self._log("Warning", "Network", "the TLS certificate expires soon", file=certificate, days=days)
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.SSLContext:
+    """A server's context.  Raises OSError (ssl.SSLError is one) for files or ciphers that are no good."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if minimum == "1.3" else ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_ciphers(ciphers)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def shake_hands(sock: Socket, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
+    """Makes a TLS connection, as the server, of a connected non-blocking socket, which then belongs to the new one.
+
+    Blocks the greenlet.  Raises TimedOut after `seconds` in all, OSError (ssl.SSLError is one) when it fails.
+    """
+    wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)  # type: ignore[arg-type]
+    try:
+        _do_handshake(wrapped, seconds)
+    except BaseException:
+        wrapped.close()
+        raise
+    return wrapped
+
+
+def _do_handshake(sock: ssl.SSLSocket, seconds: float) -> None:
+    with Timeout(seconds, TimedOut("TLS handshake not finished")):
+        while True:
+            try:
+                sock.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                wait_until_readable(sock, None)
+            except ssl.SSLWantWriteError:
+                wait_until_writable(sock, None)
+
+
+def secured(peer: Peer, sock: ssl.SSLSocket) -> Peer:
+    """`peer`, with what TLS knows of it."""
+    cipher = sock.cipher()
+    return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0)
+
+
+def has_pending(sock: Socket) -> bool:
+    """Whether TLS has read something from the kernel that was not asked for yet."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+
+
+def say_goodbye(sock: Socket) -> None:
+    """Sends close_notify, if it is TLS and the kernel takes it, and waits for no answer."""
+    if isinstance(sock, ssl.SSLSocket):
+        try:
+            sock.unwrap()
+        except (OSError, ValueError):
+            pass
