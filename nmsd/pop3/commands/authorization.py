@@ -1,0 +1,94 @@
+"""Commands of the AUTHORIZATION state: USER and PASS (RFC 1939 §7), AUTH (RFC 5034), STLS (RFC 2595 §4), UTF8 (RFC 6856
+§2.1).  APOP wants passwords in the clear on the server, so it is not offered, and the greeting has no timestamp."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nmsd.pop3.commands.session import may_start_tls
+from nmsd.pop3.errors import Err
+from nmsd.pop3.registry import Answer, Command
+from nmsd.pop3.session import Session
+from nmsd.pop3.state import AUTHORIZATION, Event
+from nmsd.wire.errors import BadSyntax
+from nmsd.wire.protocol import Control
+from nmsd.wire.sasl import decode_response, parse_plain
+
+
+def _text(argument: bytes) -> str:
+    try:
+        return argument.decode()
+    except UnicodeDecodeError:
+        raise Err("User names and passwords must be UTF-8", b"AUTH", True) from None  # RFC 6856 §2.2
+
+
+def _logged_in(session: Session) -> bytes:
+    messages, size = session.maildrop.totals()
+    return b"+OK Maildrop has %d messages (%d octets)\r\n" % (messages, size)
+
+
+def _user(session: Session, arguments: list[bytes]) -> Answer:
+    session.check_password_allowed()
+    session.login_name = _text(arguments[0])
+    yield b"+OK Send PASS\r\n"  # whoever it is: the answer does not tell who exists
+
+
+def _pass(session: Session, arguments: list[bytes]) -> Answer:
+    login, session.login_name = session.login_name, ""
+    if not login:
+        raise Err("Send USER first", counts=True)
+    session.log_in(login, _text(arguments[0]))
+    yield _logged_in(session)
+
+
+def _auth(session: Session, arguments: list[bytes]) -> Answer:
+    if not arguments:  # RFC 1734's successor has no such form; clients use it to ask for the list
+        mechanisms = b"PLAIN\r\n" if session.may_send_password() else b""
+        yield b"+OK Mechanisms follow\r\n" + mechanisms + b".\r\n"
+        return
+    if arguments[0].upper() != b"PLAIN":
+        raise Err("Unknown authentication mechanism", counts=True)
+    session.check_password_allowed()
+    if len(arguments) == 1:
+        session.move(Event.CHALLENGE)
+        yield b"+ \r\n"
+        return
+    yield from answer_challenge(session, arguments[1])
+
+
+def answer_challenge(session: Session, line: bytes) -> Answer:
+    """Goes on with AUTH: `line` is the client's response, "*" to cancel (RFC 5034 §4)."""
+    try:
+        if line == b"*":
+            raise BadSyntax("Authentication cancelled")
+        plain = parse_plain(decode_response(line))
+        session.log_in(plain.login, plain.password, plain.authorize)
+    except BaseException:
+        session.move(Event.FAILURE)
+        raise
+    yield _logged_in(session)
+
+
+def _stls(session: Session, arguments: list[bytes]) -> Answer:
+    if session.peer.tls:
+        raise Err("Command not permitted when TLS is active", counts=True)
+    if session.utf8:
+        raise Err("Command not permitted after UTF8", counts=True)
+    if not may_start_tls(session):
+        raise Err("TLS is not available")
+    yield b"+OK Begin TLS negotiation\r\n"
+    yield Control.START_TLS
+
+
+def _utf8(session: Session, arguments: list[bytes]) -> Answer:
+    session.utf8 = True
+    yield b"+OK UTF8 enabled\r\n"
+
+
+COMMANDS: Final = (
+    Command(b"USER", AUTHORIZATION, _user, least=1, most=1, whole=True, inline=True),
+    Command(b"PASS", AUTHORIZATION, _pass, least=1, most=1, whole=True),
+    Command(b"AUTH", AUTHORIZATION, _auth, most=2),
+    Command(b"STLS", AUTHORIZATION, _stls, inline=True),
+    Command(b"UTF8", AUTHORIZATION, _utf8, inline=True),
+)

@@ -1,0 +1,174 @@
+"""A POP3 session on the wire: lines in, answers out.
+
+Invariants: one answer for each command, in order; nothing is deleted except by QUIT in the TRANSACTION state; a session
+that ends in any other way leaves the maildrop as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nmsd.config.services import POP
+from nmsd.model.errors import NmsdError
+from nmsd.pop3.commands import COMMANDS
+from nmsd.pop3.commands.authorization import answer_challenge
+from nmsd.pop3.errors import Err, as_err
+from nmsd.pop3.registry import Answer, Command
+from nmsd.pop3.session import Session, Shared
+from nmsd.pop3.settings import MAX_BAD_COMMANDS, MAX_LINE
+from nmsd.pop3.state import Event, State
+from nmsd.wire.errors import BadSyntax
+from nmsd.wire.lines import LineFramer, LineTooLong
+from nmsd.wire.protocol import Control, Job, Peer
+
+_READ_AHEAD_BYTES: Final = 1 << 17
+"""So much pipelined input may wait before the worker stops reading."""
+
+
+class PopConversation:
+    """One client's session; a wire.protocol.Conversation."""
+
+    def __init__(self, shared: Shared, peer: Peer, session_id: str, greeting: bytes) -> None:
+        self.user = ""
+        self.account = ""  # POP3 clients are told of no changes
+        self._session = Session(shared, peer, session_id)
+        self._greeting = greeting
+        self._lines = LineFramer(shared.config[MAX_LINE])
+        self._ended = False
+        self._bad = 0
+
+    @property
+    def state(self) -> str:
+        """The session's state, for the sessions table."""
+        return self._session.state.name.lower() if self._session.state.name else ""
+
+    @property
+    def idle_limit(self) -> float:
+        """Seconds of silence after which `idle_out` is due."""
+        return self._session.shared.config[POP.idle_timeout] * 60.0
+
+    def greet(self) -> Job:
+        """The greeting."""
+        return Job(iter((self._greeting,)), True)
+
+    def feed(self, data: bytes) -> None:
+        """Takes what arrived; b'' at the end of file."""
+        if data:
+            self._lines.feed(data)
+        else:
+            self._ended = True
+
+    def wants_more(self) -> bool:
+        """Whether to read on."""
+        return self._lines.buffered() < _READ_AHEAD_BYTES
+
+    def next_job(self) -> Job | None:
+        """The next command's work, or None until its line is complete."""
+        session = self._session
+        if session.state == State.CLOSED:
+            return None
+        try:
+            line = self._lines.maybe_line()
+            if line is None:
+                return Job(iter((Control.CLOSE,)), True) if self._ended else None
+            if session.state == State.SASL:
+                return Job(self._carry_out(answer_challenge(session, line)), False)
+            command, arguments = _parse(line, session.state)
+        except (LineTooLong, Err) as error:
+            if session.state == State.SASL:
+                session.move(Event.FAILURE)
+            failure = error if isinstance(error, Err) else Err(str(error), counts=True)
+            return Job(iter(self._failed(failure)), True)
+        return Job(self._carry_out(command.run(session, arguments)), command.inline)
+
+    def _carry_out(self, answer: Answer) -> Answer:
+        """The answer, with every failure turned into the right words."""
+        started = False
+        try:
+            for output in answer:
+                started = True
+                yield output
+            self._note_user()
+            return
+        except Err as error:
+            failure = error
+        except BadSyntax as error:
+            failure = Err(str(error), counts=True)
+        except NmsdError as error:
+            failure = as_err(error)
+        except Exception as error:
+            self._session.shared.log(
+                "Error", "Protocol", "POP3 command failed", session=self._session.id, error=repr(error)
+            )
+            failure = Err("Internal error, see the server's log", b"SYS/TEMP")
+        if started:  # half an answer is out, and nothing can be said in the middle of it
+            yield Control.CLOSE
+        else:
+            yield from self._failed(failure)
+
+    def _failed(self, failure: Err) -> list[bytes | Control]:
+        code = b"[" + failure.code + b"] " if failure.code else b""
+        text = failure.text.encode("ascii", "replace").replace(b"\r", b" ").replace(b"\n", b" ")[:400]
+        answer: list[bytes | Control] = [b"-ERR " + code + text + b"\r\n"]
+        if failure.counts:
+            self._bad += 1
+        session = self._session
+        if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
+            session.shared.log(
+                "Notice", "Protocol", "too many bad POP3 commands", session=session.id, address=session.peer.address
+            )
+            session.move(Event.END)
+            answer.append(b"-ERR Too many bad commands\r\n")
+        if session.state == State.CLOSED:
+            answer.append(Control.CLOSE)
+        return answer
+
+    def _note_user(self) -> None:
+        if self._session.user is not None:
+            self.user = self._session.user.account
+
+    def wake(self) -> Job | None:
+        """POP3 tells of no changes."""
+        return None
+
+    def heartbeat(self) -> Job | None:
+        """POP3 has none."""
+        return None
+
+    def tls_started(self, peer: Peer) -> None:
+        """Goes on under TLS, as if nothing had been said before."""
+        self._lines.clear()
+        self._session.peer = peer
+        self._session.login_name = ""
+
+    def idle_out(self) -> bytes:
+        """Nothing: RFC 1939 §3 has the server close without a response."""
+        return b""
+
+    def farewell(self, reason: str) -> bytes:
+        """Why the server closes."""
+        return b"-ERR [SYS/TEMP] " + reason.encode("ascii", "replace") + b"\r\n"
+
+    def close(self) -> None:
+        """Lets the maildrop go."""
+        self._session.move(Event.END)
+        self._session.release()
+
+
+def _parse(line: bytes, state: State) -> tuple[Command, list[bytes]]:
+    """The command and its arguments, legal in the state.  Raises Err."""
+    if b"\0" in line or b"\r" in line:
+        raise Err("Control characters in command", counts=True)
+    name, _, rest = line.partition(b" ")
+    command = COMMANDS.get(name.upper())
+    if command is None:
+        raise Err("Unknown command", counts=True)
+    if not state & command.states:
+        raise Err("Log in first" if state == State.AUTHORIZATION else "Already logged in", counts=True)
+    if command.whole:
+        arguments = [rest] if rest else []
+    else:
+        arguments = rest.split()
+    if not command.least <= len(arguments) <= command.most:
+        raise Err("Wrong number of arguments", counts=True)
+    return command, arguments

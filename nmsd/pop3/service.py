@@ -1,0 +1,60 @@
+"""The POP3 service: what a worker needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final
+
+from nmsd.config.services import HOSTNAME, POP
+from nmsd.config.setting import Config
+from nmsd.directory.api import Directory, Gate
+from nmsd.pop3.conversation import PopConversation
+from nmsd.pop3.session import Shared
+from nmsd.store.api import Store
+from nmsd.wire.banner import expand_banner
+from nmsd.wire.protocol import Changes, Log, Peer
+
+_GREETING_BYTES: Final = 500
+"""RFC 2449 §4 allows 512 with "+OK " and the line end."""
+
+
+class PopService:
+    """Opens POP3 sessions.  All services take the same collaborators, whether or not they use each.
+
+    `now` gives seconds since the epoch; `starttls` says whether TLS can be had at all.  `config` is looked at afresh
+    for each session and command, so that a reload sets `shared.config`.
+    """
+
+    name: Final = "pop"
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        store: Store,
+        gate: Gate,
+        directory: Directory,
+        changes: Changes,
+        log: Log,
+        now: Callable[[], float],
+        starttls: bool = True,
+    ) -> None:
+        self.shared = Shared(config, store, gate, log, now, starttls)
+
+    def open(self, peer: Peer, session_id: str) -> PopConversation:
+        """A new client's session."""
+        return PopConversation(self.shared, peer, session_id, self._greeting())
+
+    def busy(self) -> bytes:
+        """What a client is told instead of a greeting when there is no room for it."""
+        return b"-ERR [SYS/TEMP] Too many connections, try again later\r\n"
+
+    def _greeting(self) -> bytes:
+        config = self.shared.config
+        banner = expand_banner(
+            config[POP.banner], host=config[HOSTNAME], protocol="POP3", date=formatdate(self.shared.now(), usegmt=True)
+        )
+        # Angle brackets would be APOP's timestamp (RFC 1939 §7).
+        text = banner.replace("<", "(").replace(">", ")").encode("ascii", "replace")
+        return b"+OK " + text[:_GREETING_BYTES] + b"\r\n"

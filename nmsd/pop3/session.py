@@ -1,0 +1,98 @@
+"""One client's POP3 session: who, in which state, with what maildrop.  Nothing about bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nmsd.config.services import POP
+from nmsd.config.setting import Config
+from nmsd.directory.api import Gate, User
+from nmsd.pop3.errors import Err
+from nmsd.pop3.maildrop import Maildrop, open_maildrop
+from nmsd.pop3.settings import MIN_POLL
+from nmsd.pop3.state import TRANSITIONS, Event, State
+from nmsd.store.api import Store
+from nmsd.wire.protocol import Log, Peer
+
+
+class Shared:
+    """What all sessions of a worker share.  `starttls`: a certificate is at hand, so STLS may be offered."""
+
+    def __init__(
+        self, config: Config, store: Store, gate: Gate, log: Log, now: Callable[[], float], starttls: bool
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.gate = gate
+        self.log = log
+        self.now = now
+        self.starttls = starttls
+        self._logins: dict[str, float] = {}
+
+    def check_poll(self, account: str) -> None:
+        """Keeps service.pop.popminpoll: notes a login, or refuses it because the last was too short a while ago.
+        Raises Err."""
+        least = self.config[MIN_POLL]
+        if not least:
+            return
+        now = self.now()
+        last = self._logins.get(account)
+        if last is not None and now - last < least:
+            raise Err(f"Logged in less than {least} seconds ago", b"LOGIN-DELAY")
+        # Logins are in order of time, so those that no longer matter are the first.
+        for known in list(self._logins):
+            if now - self._logins[known] < least:
+                break
+            del self._logins[known]
+        self._logins[account] = now
+
+
+class Session:
+    """The state of one session."""
+
+    def __init__(self, shared: Shared, peer: Peer, session_id: str) -> None:
+        self.shared = shared
+        self.peer = peer
+        self.id = session_id
+        self.state = State.AUTHORIZATION
+        self.login_name = ""
+        """What USER said, '' without it."""
+        self.utf8 = False
+        self.user: User | None = None
+        self._maildrop: Maildrop | None = None
+
+    def move(self, event: Event) -> None:
+        """Goes where the transition table says.  An event that the state does not know raises KeyError: a bug."""
+        self.state = TRANSITIONS[self.state][event]
+
+    @property
+    def maildrop(self) -> Maildrop:
+        """The maildrop; there is one in the TRANSACTION and UPDATE states."""
+        assert self._maildrop is not None
+        return self._maildrop
+
+    def may_send_password(self) -> bool:
+        """Whether plain-text passwords are taken on this connection: service.pop.plaintextmincipher (-1 never, else the
+        least bits the cipher must have).  A Unix socket counts as private."""
+        least = self.shared.config[POP.plaintext_min_cipher]
+        return least >= 0 and (self.peer.local or self.peer.cipher_bits >= least)
+
+    def check_password_allowed(self) -> None:
+        """Raises Err where `may_send_password` says no."""
+        if not self.may_send_password():
+            raise Err("Plain-text passwords are not taken on this connection; use TLS", b"AUTH")
+
+    def log_in(self, login: str, password: str, authorize: str = "") -> None:
+        """Enters the TRANSACTION state, with the maildrop locked.  Raises Err, DirectoryError, StoreError."""
+        self.check_password_allowed()
+        user = self.shared.gate.login("pop", login, password, self.peer.address, authorize)
+        self.shared.check_poll(user.account)
+        self._maildrop = open_maildrop(self.shared.store.account(user.account))
+        self.user = user
+        self.move(Event.LOGIN)
+
+    def release(self) -> None:
+        """Gives back the maildrop, with nothing deleted."""
+        maildrop, self._maildrop = self._maildrop, None
+        if maildrop is not None:
+            maildrop.release()
