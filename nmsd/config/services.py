@@ -172,6 +172,12 @@ DEFAULT_DOMAIN: Final = Setting(
     "The domain of users and recipients that are given without one.",
 )
 
+MAX_MESSAGE_SIZE: Final = Setting(
+    "store.maxmessagesize",
+    kinds.size(1 << 16, 1 << 30),
+    50 << 20,
+    "The largest message taken, by APPEND and by LMTP. 50M lets through what the large mail providers send.",
+)
 CERTIFICATE: Final = Setting(
     "encryption.nscertfile",
     kinds.path(),
@@ -224,3 +230,4 @@ def _verify_tls(config: Config) -> Iterator[tuple[str, str]]:
 GENERAL_SECTION: Final = Section("Server", (HOSTNAME, DEFAULT_DOMAIN))
 TLS_SECTION: Final = Section("TLS", (CERTIFICATE, KEY), _verify_tls)
 LMTP_SOCKET_SECTION: Final = Section("LMTP socket", (LMTP_SOCKET, LMTP_SOCKET_MODE))
+MESSAGE_SECTION: Final = Section("Messages", (MAX_MESSAGE_SIZE,))

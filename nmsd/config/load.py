@@ -1,0 +1,160 @@
+"""Where the values come from: command line, environment, the file, the default; strongest first.
+
+`read` never raises over what is written in them: everything wrong is in `Loaded.problems`, all at once.  `load` raises.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nmsd.config.file import check_value, did_you_mean, known_settings, read_file
+from nmsd.config.problem import ConfigError, Problem
+from nmsd.config.setting import Config, Section, Setting
+
+ENVIRONMENT: Final = "environment"
+COMMAND_LINE: Final = "command line"
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from: a file and line, or the source's name with line 0."""
+
+    source: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The values in force, where each comes from (by name; what is not there is a default), and what is wrong."""
+
+    config: Config
+    origins: Mapping[str, Origin]
+    problems: tuple[Problem, ...]
+
+
+def config_path(instance: str) -> str:
+    """The configuration file of an instance."""
+    return os.path.join(instance, "etc", "nmsd.conf")
+
+
+def variable_name(setting: Setting[Any]) -> str:
+    """The environment variable that sets a setting: NMSD_SERVICE_IMAP_PORT."""
+    return "NMSD_" + setting.name.upper().replace(".", "_")
+
+
+def read(
+    instance: str,
+    sections: Sequence[Section],
+    *,
+    environ: Mapping[str, str],
+    overrides: Sequence[str] = (),
+) -> Loaded:
+    """All sources of the instance in this directory.  `overrides` are the command line's `name=value`."""
+    instance = os.path.abspath(instance)
+    known = known_settings(sections)
+    path = config_path(instance)
+    file = read_file(path, sections)
+    problems = sorted(file.problems, key=lambda problem: problem.line)
+    texts = dict(file.texts)
+    origins = {name: Origin(path, file.lines.get(name, 0)) for name in texts}
+    for name, text in _from_environment(known, environ, problems).items():
+        texts[name], origins[name] = text, Origin(ENVIRONMENT)
+    for name, text in _from_command_line(known, overrides, problems).items():
+        texts[name], origins[name] = text, Origin(COMMAND_LINE)
+    config = Config({name: known[name].kind.parse(text) for name, text in texts.items()}, instance)
+    wrong = {problem.name for problem in problems}
+    for section in sections:
+        for name, text in section.verify(config):
+            if name not in wrong:
+                problems.append(problem_of(config, known[name], origins, text))
+    return Loaded(config, origins, tuple(problems))
+
+
+def load(
+    instance: str,
+    sections: Sequence[Section],
+    *,
+    environ: Mapping[str, str],
+    overrides: Sequence[str] = (),
+) -> Loaded:
+    """As `read`, but raises ConfigError when anything is wrong."""
+    loaded = read(instance, sections, environ=environ, overrides=overrides)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded
+
+
+def problem_of(config: Config, setting: Setting[Any], origins: Mapping[str, Origin], told: str) -> Problem:
+    """The problem of a value that is right by itself; `told` is what is wrong and, after "; ", the mend."""
+    what, _, mend = told.rpartition("; ")
+    origin = origins.get(setting.name, Origin(DEFAULT))
+    value = "(secret)" if setting.secret else setting.kind.write(config[setting])
+    return Problem(what, mend, origin.source, origin.line, setting.name, value, setting.kind.allowed)
+
+
+def _from_environment(
+    known: Mapping[str, Setting[Any]], environ: Mapping[str, str], problems: list[Problem]
+) -> dict[str, str]:
+    variables = {variable_name(setting): setting for setting in known.values()}
+    # Variables such as NMSD_INSTANCE are no settings; what begins like a family of settings is meant to be one.
+    families = tuple({"_".join(name.split("_")[:2]) + "_" for name in variables})
+    found = {}
+    for variable, text in environ.items():
+        setting = variables.get(variable)
+        if setting is not None:
+            problem = check_value(setting, text, f"{ENVIRONMENT} {variable}")
+            if problem is None:
+                found[setting.name] = text
+            else:
+                problems.append(problem)
+        elif variable.startswith(families):
+            mend = did_you_mean(variable, variables)
+            problems.append(Problem("there is no such setting", mend, ENVIRONMENT, name=variable))
+    return found
+
+
+def _from_command_line(
+    known: Mapping[str, Setting[Any]], overrides: Sequence[str], problems: list[Problem]
+) -> dict[str, str]:
+    found = {}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        name = name.strip()
+        setting = known.get(name)
+        if not equals:
+            problems.append(Problem("has no value", "write -o name=value", COMMAND_LINE, name=name))
+        elif setting is None:
+            problems.append(Problem("there is no such setting", did_you_mean(name, known), COMMAND_LINE, name=name))
+        else:
+            problem = check_value(setting, text.strip(), COMMAND_LINE)
+            if problem is None:
+                found[name] = text.strip()
+            else:
+                problems.append(problem)
+    return found
+
+
+def write_snapshot(path: str, loaded: Loaded, sections: Sequence[Section]) -> None:
+    """Writes the values in force for the workers to read, mode 0600: they hold secrets."""
+    known = known_settings(sections)
+    values = {name: known[name].kind.write(loaded.config[known[name]]) for name in loaded.origins}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"instance": loaded.config.instance, "values": values}, file)
+
+
+def read_snapshot(path: str, sections: Sequence[Section]) -> Config:
+    """The values that the supervisor wrote.  Raises OSError, ValueError."""
+    known = known_settings(sections)
+    with open(path, encoding="utf-8") as file:
+        snapshot = json.load(file)
+    values = {name: known[name].kind.parse(text) for name, text in snapshot["values"].items() if name in known}
+    return Config(values, snapshot["instance"])

@@ -1,0 +1,22 @@
+"""All settings: every Section, in the order the sample file and the reference list them.
+
+A part that declares settings adds its SECTION here, one line.
+"""
+
+from typing import Final
+
+from nmsd import log
+from nmsd.config import endpoints, services
+from nmsd.config.setting import Section
+from nmsd.supervisor import settings as supervisor
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    services.GENERAL_SECTION,
+    supervisor.SECTION,
+    endpoints.LISTEN_SECTION,
+    services.TLS_SECTION,
+    services.MESSAGE_SECTION,
+    *(service.section() for service in services.SERVICES),
+    services.LMTP_SOCKET_SECTION,
+    log.SECTION,
+)

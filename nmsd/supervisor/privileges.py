@@ -1,0 +1,119 @@
+"""Who the workers run as when root started the server, and that this user can reach what it needs.
+
+Security: only the supervisor stays root, to bind ports; it reads nothing that comes from a client.  A worker is executed
+as the server's user from its first instruction.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nmsd.config.load import Origin, problem_of
+from nmsd.config.problem import ConfigError, Problem
+from nmsd.config.services import CERTIFICATE, KEY
+from nmsd.config.setting import Config
+from nmsd.supervisor.settings import SERVER_GID, SERVER_UID
+
+# What the workers write to, below the instance's directory; and etc, whose files they read and replace.
+WRITTEN: Final = ("store", "run", "log", "etc")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A user to run workers as."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def find_identity(config: Config, origins: Mapping[str, Origin]) -> Identity | None:
+    """The user for the workers; None when this process is not root, and they run as it does.  Raises ConfigError."""
+    if os.geteuid() != 0:
+        return None
+    wanted = config[SERVER_UID]
+    try:
+        user = pwd.getpwuid(int(wanted)) if wanted.isdigit() else pwd.getpwnam(wanted)
+    except KeyError:
+        make = "create it" if wanted.isdigit() else f"create it (useradd --system --user-group {wanted})"
+        text = f"there is no such user to run workers as; {make} or set {SERVER_UID.name} to one that there is"
+        raise ConfigError([problem_of(config, SERVER_UID, origins, text)]) from None
+    group_name = config[SERVER_GID]
+    try:
+        gid = user.pw_gid
+        if group_name:
+            gid = int(group_name) if group_name.isdigit() else grp.getgrnam(group_name).gr_gid
+    except KeyError:
+        text = "there is no such group; create it or leave the setting empty for the user's own"
+        raise ConfigError([problem_of(config, SERVER_GID, origins, text)]) from None
+    return Identity(user.pw_name, user.pw_uid, gid, tuple(os.getgrouplist(user.pw_name, gid)))
+
+
+def hand_over(instance: str, identity: Identity) -> None:
+    """Gives the instance's directories to the user.  What is in them already belongs to it, save after an `init`, a
+    restore or a change of user: then the directory itself belongs to another, too, and all of it is gone through."""
+    _give(instance, identity)
+    for name in WRITTEN:
+        top = os.path.join(instance, name)
+        if not os.path.isdir(top) or os.path.islink(top):
+            continue
+        if name != "store" or os.lstat(top).st_uid != identity.uid:
+            for directory, directories, files in os.walk(top):
+                for each in (*directories, *files):
+                    _give(os.path.join(directory, each), identity)
+        _give(top, identity)
+
+
+def _give(path: str, identity: Identity) -> None:
+    there = os.lstat(path)
+    if (there.st_uid, there.st_gid) != (identity.uid, identity.gid):
+        os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
+
+
+_PROBE: Final = """
+import json, os, sys
+write, read = json.loads(sys.argv[1])
+found = [(path, "write to") for path in write if not os.access(path, os.W_OK | os.X_OK)]
+found += [(path, "read") for path in read if os.path.exists(path) and not os.access(path, os.R_OK)]
+try:
+    import nmsd.config.launch
+except ImportError:
+    found.append(("the nmsd package", "read"))
+print(json.dumps(found))
+"""
+
+
+def reach_problems(config: Config, origins: Mapping[str, Origin], identity: Identity) -> list[Problem]:
+    """What the user cannot reach, found out by becoming it for a moment."""
+    write = [os.path.join(config.instance, name) for name in ("store", "run", "log")]
+    files = {config.path(setting): setting for setting in (CERTIFICATE, KEY) if config[setting]}
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE, json.dumps([write, list(files)])],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            user=identity.uid,
+            group=identity.gid,
+            extra_groups=identity.groups,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        mend = f"install it where {identity.name} can read it"
+        text = f"{identity.name} cannot run {sys.executable}; {mend} or set {SERVER_UID.name}"
+        return [problem_of(config, SERVER_UID, origins, text)]
+    mend = f"let that user through the directories above it, move it, or set {SERVER_UID.name}"
+    return [
+        problem_of(config, files.get(path, SERVER_UID), origins, f"{identity.name} cannot {verb} {path}; {mend}")
+        for path, verb in json.loads(probe.stdout)
+    ]
