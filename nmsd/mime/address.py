@@ -9,6 +9,8 @@ Address: TypeAlias = tuple[bytes | None, bytes | None, bytes | None, bytes | Non
 """(name, source route, mailbox, host), as in an ENVELOPE (RFC 3501 §7.4.2): a group begins with (None, None, its name,
 None) and ends with four Nones; a mailbox written without a host has b"" for it."""
 
+MAX_ADDRESSES: Final = 10_000
+
 GROUP_END: Final[Address] = (None, None, None, None)
 
 # The three forms nearly all addresses have: "Name" <a@b>, Name <a@b>, a@b; up to the comma or the end.
@@ -23,13 +25,14 @@ _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 _PARENTHESIS: Final = re.compile(rb"[()]|\\.", re.DOTALL)
 
 
-def parse_addresses(value: bytes) -> list[Address]:
-    """The addresses of an unfolded field value; [] if there are none.  Never raises."""
+def parse_addresses(value: bytes, limit: int = MAX_ADDRESSES) -> list[Address]:
+    """The addresses of an unfolded field value; [] if there are none.  It stops once it has `limit` of them, a group's
+    beginning counting as one.  Never raises."""
     found: list[Address] = []
     position = 0
     size = len(value)
     grouped = False
-    while position < size:
+    while position < size and len(found) < limit:
         match = _COMMON.match(value, position)
         if match is not None:
             quoted, plain, mailbox, host, bare_mailbox, bare_host = match.groups()

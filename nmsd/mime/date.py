@@ -55,7 +55,7 @@ _ZONES: Final = {
     b"AEDT": 11,
 }
 
-_TIME: Final = rb"(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:[.,]\d+)?)?"
+_TIME: Final = rb"(\d{1,2})\s*[:.]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2})(?:[.,]\d+)?)?"
 _ZONE: Final = rb"\s*(?:(?:UTC|GMT|UT)?([+-]\d{1,2}:?\d{2})|([A-Za-z]+))?"
 
 # [Mon,] 2 Jan 2006 15:04[:05] +0100 | 2-Jan-06 15:04:05 GMT | 2 Jan 2006
@@ -74,7 +74,7 @@ _ISO: Final = re.compile(rb"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+" + _TIME + _
 def parse_date_header(value: bytes) -> tuple[int, int] | None:
     """(seconds since the epoch UTC, minutes east of UTC), or None if no date can be made out.  Never raises."""
     found = _USUAL.match(value)
-    if found is None:
+    if found is None or found.group(4) is None:  # comments may stand anywhere, and hide the time
         value = strip_comments(value.replace(b"\n", b" "))
         found = _USUAL.match(value)
     if found is not None:

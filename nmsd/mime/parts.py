@@ -20,10 +20,11 @@ from nmsd.mime.header import collect
 from nmsd.mime.part import Part, pack, unpack
 from nmsd.mime.source import Source
 
-__all__ = ["MAX_DEPTH", "MAX_PARTS", "Node", "Part", "pack", "parse", "scan", "unpack"]
+__all__ = ["MAX_DEPTH", "MAX_HEADER", "MAX_PARTS", "Node", "Part", "pack", "parse", "scan", "unpack"]
 
 MAX_DEPTH: Final = 100
 MAX_PARTS: Final = 10_000
+MAX_HEADER: Final = 1 << 20
 
 _MAX_BOUNDARY: Final = 1000  # RFC 2046 §5.1.1 allows 70; a line has 998 at most
 _LF: Final = 10
@@ -65,14 +66,16 @@ class Node:
         self.part.subtype = subtype.decode("ascii")
 
 
-def parse(data: bytes | mmap, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS) -> Part:
-    """The root of the message's part tree.  Never raises."""
-    return scan(data, max_depth, max_parts)[0].part
+def parse(
+    data: bytes | mmap, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS, max_header: int = MAX_HEADER
+) -> Part:
+    """The root of the message's part tree.  Of each header the first `max_header` bytes are read.  Never raises."""
+    return scan(data, max_depth, max_parts, max_header)[0].part
 
 
-def scan(data: bytes | mmap, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS) -> list[Node]:
-    """All parts with their headers, each before its children.  Never raises."""
-    scanner = _Scanner(data, max_depth, max_parts)
+def scan(data: bytes | mmap, max_depth: int, max_parts: int, max_header: int) -> list[Node]:
+    """All parts with what their headers say, each before its children."""
+    scanner = _Scanner(data, max_depth, max_parts, max_header)
     scanner.run()
     return scanner.nodes
 
@@ -80,12 +83,13 @@ def scan(data: bytes | mmap, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PA
 class _Scanner:
     """The pass over one message.  `open` holds the parts the current position is in, from the root inwards."""
 
-    def __init__(self, data: bytes | mmap, max_depth: int, max_parts: int) -> None:
+    def __init__(self, data: bytes | mmap, max_depth: int, max_parts: int, max_header: int) -> None:
         self.source = Source(data)
         self.data = data
         self.size = len(data)
         self.max_depth = max_depth
         self.max_parts = max_parts
+        self.max_header = max_header
         self.nodes: list[Node] = []
         self.open: list[Node] = []
         self.boundaries: dict[bytes, int] = {}  # boundary to place in `open`
@@ -129,7 +133,8 @@ class _Scanner:
         """Opens the part whose header begins at `start`, and what is nested in it; returns where the body begins."""
         while True:
             body = self.header_end(start)
-            fields = collect(self.data[start:body], MESSAGE_FIELDS if is_message else FIELDS, JOINED_FIELDS)
+            header = self.data[start : min(body, start + self.max_header)]
+            fields = collect(header, MESSAGE_FIELDS if is_message else FIELDS, JOINED_FIELDS)
             node = Node(Part(start, body - start, body, 0), Content(fields, default_message), fields)
             self.add(node)
             self.open.append(node)

@@ -8,31 +8,55 @@ from nmsd.mime.parts import Node
 from nmsd.mime.quote import nstring, string
 
 
-def structures(nodes: list[Node]) -> tuple[bytes, bytes]:
-    """BODY and BODYSTRUCTURE of a message whose parts these are, each before its children.
+class _Forms:
+    """Both forms of a message, written side by side, part for part.
 
-    It works from the last part to the first, so that what a part needs of its children lies on top of the stack.
+    What a part with others in it ends with waits on a stack until those have come; so nothing is copied once for each
+    level, and nothing recurses.
     """
-    bodies: list[bytes] = []
-    structures: list[bytes] = []
-    for index in range(len(nodes) - 1, -1, -1):
-        node = nodes[index]
+
+    def __init__(self) -> None:
+        self.body: list[bytes] = []
+        self.structure: list[bytes] = []
+        self.missing: list[int] = []
+        self.body_ends: list[bytes] = []
+        self.structure_ends: list[bytes] = []
+
+    def write(self, body: bytes, structure: bytes) -> None:
+        """Writes the same place of either form."""
+        self.body.append(body)
+        self.structure.append(structure)
+
+    def open(self, parts: int, body_end: bytes, structure_end: bytes) -> None:
+        """Says that so many parts follow, and what comes after them."""
+        self.missing.append(parts)
+        self.body_ends.append(body_end)
+        self.structure_ends.append(structure_end)
+
+    def ended(self) -> None:
+        """Says that a part is complete; so may be those it lies in."""
+        while self.missing:
+            self.missing[-1] -= 1
+            if self.missing[-1] > 0:
+                return
+            self.missing.pop()
+            self.write(self.body_ends.pop(), self.structure_ends.pop())
+
+
+def structures(nodes: list[Node], max_addresses: int) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE of a message whose parts these are, each before its children; at most so many addresses of
+    a field go into an envelope."""
+    forms = _Forms()
+    for index, node in enumerate(nodes):
         part = node.part
         content = node.content
         if part.type == "multipart":
-            inner: list[bytes] = []
-            inner_extended: list[bytes] = []
-            for _ in part.children:
-                inner.append(bodies.pop())
-                inner_extended.append(structures.pop())
             subtype = string(content.subtype)
-            bodies.append(b"(%b %b)" % (b"".join(inner), subtype))
-            structures.append(
-                b"(%b %b %b %b)"
-                % (b"".join(inner_extended), subtype, _parameters(content.parameters), _common(content))
-            )
+            extension = b"%b %b" % (_parameters(content.parameters), _common(content))
+            forms.write(b"(", b"(")
+            forms.open(len(part.children), b" %b)" % subtype, b" %b %b)" % (subtype, extension))
             continue
-        basic = b"%b %b %b %b %b %b %d" % (
+        basic = b"(%b %b %b %b %b %b %d" % (
             string(content.type),
             string(content.subtype),
             _parameters(_with_charset(content)),
@@ -43,16 +67,15 @@ def structures(nodes: list[Node]) -> tuple[bytes, bytes]:
         )
         extension = b"%b %b" % (nstring(content.md5), _common(content))
         if part.message is not None:
-            summary = envelope(nodes[index + 1].fields)
-            bodies.append(b"(%b %b %b %d)" % (basic, summary, bodies.pop(), part.lines))
-            structures.append(b"(%b %b %b %d %b)" % (basic, summary, structures.pop(), part.lines, extension))
-        elif part.type == "text":
-            bodies.append(b"(%b %d)" % (basic, part.lines))
-            structures.append(b"(%b %d %b)" % (basic, part.lines, extension))
-        else:
-            bodies.append(b"(%b)" % basic)
-            structures.append(b"(%b %b)" % (basic, extension))
-    return bodies[0], structures[0]
+            start = b"%b %b " % (basic, envelope(nodes[index + 1].fields, max_addresses))
+            forms.write(start, start)
+            forms.open(1, b" %d)" % part.lines, b" %d %b)" % (part.lines, extension))
+            continue
+        if part.type == "text":
+            basic = b"%b %d" % (basic, part.lines)
+        forms.write(basic + b")", b"%b %b)" % (basic, extension))
+        forms.ended()
+    return b"".join(forms.body), b"".join(forms.structure)
 
 
 def _with_charset(content: Content) -> Parameters:

@@ -11,7 +11,7 @@ from mime_forms import check_body, check_envelope, crlf, read, walk
 from nmsd.config.setting import Config
 from nmsd.mime.digest import digest
 from nmsd.mime.parts import Part, pack, parse, unpack
-from nmsd.mime.settings import MAX_MIME_DEPTH, MAX_MIME_PARTS, SECTION
+from nmsd.mime.settings import MAX_MIME_ADDRESSES, MAX_MIME_DEPTH, MAX_MIME_HEADER, MAX_MIME_PARTS, SECTION
 from nmsd.mime.source import WINDOW
 
 MULTIPART = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -273,13 +273,35 @@ def test_the_settings_have_these_defaults() -> None:
     """What the functions take as defaults is what the settings say."""
     config = Config({})
     assert (config[MAX_MIME_DEPTH], config[MAX_MIME_PARTS]) == (100, 10_000)
-    assert set(SECTION.settings) == {MAX_MIME_DEPTH, MAX_MIME_PARTS}
+    assert (config[MAX_MIME_HEADER], config[MAX_MIME_ADDRESSES]) == (1 << 20, 10_000)
+    assert set(SECTION.settings) == {MAX_MIME_DEPTH, MAX_MIME_PARTS, MAX_MIME_HEADER, MAX_MIME_ADDRESSES}
     assert MAX_MIME_DEPTH.kind.parse("1000") == 1000
     with pytest.raises(ValueError):
         MAX_MIME_DEPTH.kind.parse("1001")
     assert MAX_MIME_PARTS.kind.parse("65000") == 65_000
     with pytest.raises(ValueError):
         MAX_MIME_PARTS.kind.parse("65001")
+
+
+def test_a_header_at_its_limit() -> None:
+    """A field that ends within the limit counts; what is cut off there does not hide the body."""
+    header = b"X: " + b"x" * 93 + b"\r\n" + b"Subject: 12345\r\nDate: never\r\n\r\nbody"
+    assert read(digest(header, max_header=112).envelope)[:2] == [None, b"12345"]
+    assert read(digest(header, max_header=111).envelope)[:2] == [None, b"1234"]
+    assert read(digest(header, max_header=98).envelope)[:2] == [None, None]
+    assert read(digest(header).envelope)[:2] == [b"never", b"12345"]
+    assert parse(header, max_header=98).body_size == 4
+
+
+def test_addresses_at_their_limit() -> None:
+    """The first so many are shown; a group that is cut is closed."""
+    header = b"To: a@x, b@x, c@x\r\nCc: g: a@x, b@x;\r\n\r\n"
+    envelope = read(digest(header, max_addresses=3).envelope)
+    assert [address[2] for address in envelope[5]] == [b"a", b"b", b"c"]
+    assert [address[2] for address in envelope[6]] == [b"g", b"a", b"b", None]
+    envelope = read(digest(header, max_addresses=2).envelope)
+    assert [address[2] for address in envelope[5]] == [b"a", b"b"]
+    assert [address[2] for address in envelope[6]] == [b"g", b"a", None]
 
 
 HEADERS = [
