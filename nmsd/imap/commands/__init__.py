@@ -1,0 +1,24 @@
+"""The base commands, listed by hand."""
+
+from typing import Final
+
+from nmsd.imap.commands.capability import CAPABILITY
+from nmsd.imap.commands.enable import ENABLE
+from nmsd.imap.commands.login import AUTHENTICATE, LOGIN
+from nmsd.imap.commands.logout import LOGOUT
+from nmsd.imap.commands.noop import CHECK, NOOP
+from nmsd.imap.commands.select import CLOSE, EXAMINE, SELECT
+from nmsd.imap.registry import Command
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    CAPABILITY,
+    NOOP,
+    LOGOUT,
+    LOGIN,
+    AUTHENTICATE,
+    ENABLE,
+    SELECT,
+    EXAMINE,
+    CLOSE,
+    CHECK,
+)

@@ -1,0 +1,19 @@
+"""The extensions, listed by hand, in the order CAPABILITY names them."""
+
+from typing import Final
+
+from nmsd.imap.extensions import base, idle, starttls, unselect
+from nmsd.imap.registry import Extension
+
+EXTENSIONS: Final[tuple[Extension, ...]] = (
+    base.IMAP,
+    base.LITERAL_PLUS,
+    base.LITERAL_MINUS,
+    base.SASL_IR,
+    base.ENABLE,
+    starttls.STARTTLS,
+    starttls.LOGINDISABLED,
+    base.PLAIN,
+    idle.EXTENSION,
+    unselect.EXTENSION,
+)

@@ -1,0 +1,184 @@
+"""The shapes of what is declared once: commands, and extensions with the items they add to the base commands.
+
+The lists themselves are in commands/__init__.py and extensions/__init__.py; imap.tables joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from nmsd.imap.session import Session
+from nmsd.imap.state import State
+from nmsd.imap.view import View
+from nmsd.model.mailbox import Mailbox
+from nmsd.model.message import Field
+from nmsd.model.search import Key
+from nmsd.store.api import Account
+from nmsd.wire.protocol import Output
+from nmsd.wire.reader import Reader
+
+
+class Sync(Enum):
+    """What the client may be told of the selected mailbox before a command's tagged answer (RFC 9051 §7.5.1)."""
+
+    NONE = "none"  # nothing: the command ends or begins a selection, or the session
+    NO_EXPUNGE = "no expunge"  # all but EXPUNGE: the command used sequence numbers
+    FULL = "full"
+
+
+class Done:
+    """A command's good end: what its tagged OK says.  `code` is the response code without brackets; `start_tls`: the
+    TLS handshake follows the answer; `own` holds the modseqs of changes that the command has told of itself."""
+
+    __slots__ = ("code", "own", "start_tls", "text")
+
+    def __init__(
+        self, text: str = "", code: bytes = b"", *, start_tls: bool = False, own: frozenset[int] = frozenset()
+    ) -> None:
+        self.text = text
+        self.code = code
+        self.start_tls = start_tls
+        self.own = own
+
+
+class Continue:
+    """The command wants a line from the client (it has sent its "+"); `handler` gets it and ends as a command does."""
+
+    __slots__ = ("handler", "inline", "resume")
+
+    def __init__(
+        self,
+        handler: Callable[[Session, bytes], Generator[Output, None, Outcome]],
+        inline: bool = False,
+        resume: bool = False,
+    ) -> None:
+        self.handler = handler
+        self.inline = inline
+        self.resume = resume
+        """Whether the wait is IDLE's: changes are told meanwhile."""
+
+
+Outcome = Done | Continue | None
+Answer = Generator[Output, None, Outcome]
+"""What a handler is: a generator of untagged lines (whole, CRLF included) that returns how it ended."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    `parse` reads the arguments after the name (the space before them included) to the end, and raises BadSyntax.  `run`
+    carries it out.  `inline`: it never waits (no write, no directory, no long scan), so it may run in the event loop.
+    `streams`: its literals may be as long as a message.  `audit`: its arguments hold a secret and are never logged.
+    """
+
+    name: bytes
+    states: State
+    parse: Callable[[Reader, Session], Any]
+    run: Callable[[Session, Any], Answer]
+    sync: Sync = Sync.FULL
+    inline: bool = False
+    streams: bool = False
+    secret: bool = False
+
+
+def no_arguments(reader: Reader, session: Session) -> None:
+    """The parser of commands that take none."""
+    reader.end()
+
+
+class FetchRow:
+    """The message being fetched, for a FetchPart's render: `changed` is set by those that alter flags."""
+
+    __slots__ = ("seq", "session", "uid", "view")
+
+    def __init__(self, session: Session, view: View) -> None:
+        self.session = session
+        self.view = view
+        self.seq = 0
+        self.uid = 0
+
+
+@dataclass(frozen=True)
+class FetchPart:
+    """One thing a FETCH asks for: the fields it needs of the store, and how it is written.
+
+    `render(row, values)` gets the values of `fields`, in order, and gives the item's text ("UID 5", 'BODY[1] "x"').
+    `sets_seen`: fetching it sets \\Seen (RFC 9051 §6.4.5).
+    """
+
+    fields: tuple[Field, ...]
+    render: Callable[[FetchRow, tuple[Any, ...]], bytes]
+    sets_seen: bool = False
+
+
+@dataclass(frozen=True)
+class FetchItem:
+    """A FETCH item by name: `parse` reads what follows the name (sections, partials) and gives the part."""
+
+    name: bytes
+    parse: Callable[[Reader, Session], FetchPart]
+
+
+@dataclass(frozen=True)
+class SearchKey:
+    """A SEARCH key by name: `parse(reader, session, charset)` reads its arguments."""
+
+    name: bytes
+    parse: Callable[[Reader, Session, str], Key]
+
+
+@dataclass(frozen=True)
+class StatusItem:
+    """A STATUS item: `value` writes it for a mailbox."""
+
+    name: bytes
+    value: Callable[[Session, Account, Mailbox], bytes]
+
+
+@dataclass(frozen=True)
+class SelectParam:
+    """A parameter of SELECT and EXAMINE (RFC 4466 §2.1): `parse` reads what follows its name; `after` runs once the
+    mailbox is selected, and gives further untagged lines."""
+
+    name: bytes
+    parse: Callable[[Reader, Session], Any]
+    after: Callable[[Session, View, Any], Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """A modifier of FETCH or STORE (RFC 4466 §2.3, §2.4), by name: `parse` reads its value."""
+
+    name: bytes
+    parse: Callable[[Reader, Session], Any]
+
+
+def always(session: Session) -> bool:
+    """For capabilities that do not depend on the session."""
+    return True
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One extension, all of it: what it adds anywhere.
+
+    `capabilities` are advertised in the `states` and while `when` holds.  `enables` gives (name, bits) that ENABLE
+    understands, the bits those of session.enabled.
+    """
+
+    rfc: int
+    capabilities: tuple[bytes, ...] = ()
+    states: State = State.AUTHENTICATED | State.SELECTED | State.NOT_AUTHENTICATED
+    when: Callable[[Session], bool] = always
+    commands: tuple[Command, ...] = ()
+    enables: tuple[tuple[bytes, int], ...] = ()
+    fetch_items: tuple[FetchItem, ...] = ()
+    fetch_modifiers: tuple[Modifier, ...] = ()
+    store_modifiers: tuple[Modifier, ...] = ()
+    search_keys: tuple[SearchKey, ...] = ()
+    status_items: tuple[StatusItem, ...] = ()
+    select_params: tuple[SelectParam, ...] = ()

@@ -1,0 +1,51 @@
+"""The IMAP service: opens a conversation for each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nmsd.config.services import HOSTNAME, IMAP
+from nmsd.config.setting import Config
+from nmsd.directory.api import Directory, Gate
+from nmsd.imap.conversation import ImapConversation
+from nmsd.imap.session import Session, Shared
+from nmsd.imap.tables import TABLES
+from nmsd.model.message import Instant
+from nmsd.store.api import Store
+from nmsd.wire.banner import expand_banner
+from nmsd.wire.dates import write_date_time
+from nmsd.wire.protocol import Changes, Log, Peer
+
+
+class ImapService:
+    """What the worker serves IMAP with."""
+
+    name = "imap"
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        store: Store,
+        gate: Gate,
+        directory: Directory,
+        changes: Changes,
+        log: Log,
+        now: Callable[[], float],
+    ) -> None:
+        self._shared = Shared(config, store, gate, changes, log, now)
+
+    def open(self, peer: Peer, session_id: str) -> ImapConversation:
+        """A conversation for a new connection."""
+        shared = self._shared
+        banner = expand_banner(
+            shared.config[IMAP.banner],
+            host=shared.config[HOSTNAME],
+            protocol="IMAP4",
+            date=write_date_time(Instant(int(shared.now()))).decode("ascii").strip(),
+        )
+        return ImapConversation(Session(shared, peer, session_id), TABLES, banner.encode("ascii", "replace"))
+
+    def busy(self) -> bytes:
+        """What a client hears for whom there is no room (RFC 5530 §3)."""
+        return b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n"

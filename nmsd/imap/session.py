@@ -1,0 +1,138 @@
+"""One client's IMAP session: who, in which state, with what view and which extensions enabled.  Nothing about bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from nmsd.config.services import IMAP
+from nmsd.config.setting import Config
+from nmsd.directory.api import Gate, User
+from nmsd.imap.errors import No
+from nmsd.imap.flagtext import FlagWriter
+from nmsd.imap.state import TRANSITIONS, Event, State
+from nmsd.imap.view import View
+from nmsd.model.errors import NoSuchMailbox
+from nmsd.model.mailbox import Mailbox, canonical_name
+from nmsd.model.uidset import UidSet
+from nmsd.store.api import Account, Store
+from nmsd.wire.mailboxname import decode_name, write_name
+from nmsd.wire.protocol import Changes, Log, Peer
+from nmsd.wire.reader import Reader
+
+# What ENABLE (RFC 5161), or a command that implies it, has switched on: bits of Session.enabled.
+IMAP4REV2: Final = 1
+CONDSTORE: Final = 2
+QRESYNC: Final = 4
+UTF8_ACCEPT: Final = 8
+
+
+class Shared:
+    """What all sessions of a worker share."""
+
+    def __init__(
+        self, config: Config, store: Store, gate: Gate, changes: Changes, log: Log, now: Callable[[], float]
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.gate = gate
+        self.changes = changes
+        self.log = log
+        self.now = now
+        self.flags = FlagWriter()
+
+
+class Session:
+    """The state of one session."""
+
+    __slots__ = ("account", "enabled", "id", "peer", "saved", "shared", "state", "user", "view")
+
+    def __init__(self, shared: Shared, peer: Peer, session_id: str) -> None:
+        self.shared: Shared = shared
+        self.peer: Peer = peer
+        self.id: str = session_id
+        self.state: State = State.NOT_AUTHENTICATED
+        self.user: User | None = None
+        self.account: Account | None = None
+        self.view: View | None = None
+        self.enabled: int = 0
+        self.saved: UidSet | None = None
+        """The result variable "$" (RFC 5182), UIDs; None until a SEARCH saves."""
+
+    def move(self, event: Event) -> None:
+        """Goes where the transition table says.  An event that the state does not know raises KeyError: a bug."""
+        self.state = TRANSITIONS[self.state][event]
+
+    # What handlers may take for granted in their states
+
+    def mail(self) -> Account:
+        """The logged-in user's account."""
+        assert self.account is not None
+        return self.account
+
+    def selected(self) -> View:
+        """The selected view."""
+        assert self.view is not None
+        return self.view
+
+    def writable(self) -> View:
+        """The selected view, if it was not opened with EXAMINE.  Raises No."""
+        view = self.selected()
+        if view.read_only:
+            raise No("Mailbox is read-only", b"READ-ONLY")
+        return view
+
+    # Names
+
+    @property
+    def utf8(self) -> bool:
+        """Whether mailbox names go in UTF-8 (RFC 9051 §5.1) rather than modified UTF-7."""
+        return bool(self.enabled & (IMAP4REV2 | UTF8_ACCEPT))
+
+    def read_mailbox(self, reader: Reader) -> str:
+        """A mailbox argument, as a canonical name.  Raises BadSyntax."""
+        return canonical_name(decode_name(reader.astring(), self.utf8))
+
+    def write_mailbox(self, name: str) -> bytes:
+        """A mailbox name for the client."""
+        return write_name(name, self.utf8)
+
+    # Policy
+
+    def may_send_password(self) -> bool:
+        """Whether plain-text passwords are taken on this connection: service.imap.plaintextmincipher (-1 never, else
+        the least bits the cipher must have).  A Unix socket counts as private."""
+        least = self.shared.config[IMAP.plaintext_min_cipher]
+        return least >= 0 and (self.peer.local or self.peer.cipher_bits >= least)
+
+    def log_in(self, user: User) -> None:
+        """Enters the authenticated state as `user`."""
+        self.user = user
+        self.account = self.shared.store.account(user.account)
+        self.move(Event.LOGIN)
+
+    def select(self, view: View) -> None:
+        """Enters the selected state."""
+        self.view = view
+        self.saved = None
+        self.move(Event.SELECT)
+
+    def deselect(self) -> None:
+        r"""Leaves the selected mailbox; messages that arrived while it was selected have been told of as \Recent."""
+        view = self.view
+        self.view = None
+        self.saved = None
+        self.move(Event.DESELECT)
+        if view is not None and view.arrived and not view.read_only:
+            self.mail().claim_recent(view.mailbox_id, view.uidnext)
+
+    def is_recent_told(self) -> bool:
+        r"""Whether this client hears of \Recent: IMAP4rev2 has no such flag."""
+        return not self.enabled & IMAP4REV2
+
+    def target(self, name: str) -> Mailbox:
+        """The mailbox that APPEND, COPY or MOVE names.  Raises No with TRYCREATE (RFC 9051 §6.3.12) without one."""
+        try:
+            return self.mail().mailbox(name)
+        except NoSuchMailbox as error:
+            raise No(str(error) or "No such mailbox", b"TRYCREATE") from None

@@ -1,0 +1,50 @@
+"""IMAP's own settings; the family every service has is config.services.IMAP."""
+
+from typing import Final
+
+from nmsd.config import kinds
+from nmsd.config.setting import Section, Setting
+
+MAX_LINE: Final = Setting(
+    "imap.maxline",
+    kinds.size(1 << 10, 1 << 24),
+    1 << 16,
+    "The longest command line taken, literals not counted. RFC 7162 §4 asks for 8192 at least; clients that do not"
+    " split large UID sets send more, so Dovecot and this server take 64K.",
+)
+MAX_LITERALS: Final = Setting(
+    "imap.maxliterals",
+    kinds.integer(1, 100_000),
+    1000,
+    "Most literals in one command. It bounds MULTIAPPEND, the only command with many.",
+)
+NONSYNC_LITERALS: Final = Setting(
+    "imap.nonsyncliterals",
+    kinds.choice("any", "small"),
+    "any",
+    "Which literals a client may send without waiting: any size (LITERAL+) or up to 4096 bytes (LITERAL-). Choose small"
+    " where uploads that will be refused cost too much.",
+)
+MAX_BAD_COMMANDS: Final = Setting(
+    "imap.maxbadcommands",
+    kinds.integer(1, 1000),
+    20,
+    "After how many commands in a row that make no sense the session is ended. Dovecot and Cyrus stop at 20 or fewer.",
+)
+HEARTBEAT: Final = Setting(
+    "imap.idleheartbeat",
+    kinds.integer(0, 1740, "seconds"),
+    120,
+    "How often a client in IDLE hears '* OK Still here', so that address translators keep the way open and dead peers"
+    " are found; 0 never. Dovecot uses 120.",
+)
+LOGIN_TIMEOUT: Final = Setting(
+    "imap.logintimeout",
+    kinds.integer(10, 3600, "seconds"),
+    180,
+    "How long a client may stay connected without logging in. Dovecot waits 180.",
+)
+
+SECTION: Final = Section(
+    "IMAP protocol", (MAX_LINE, MAX_LITERALS, NONSYNC_LITERALS, MAX_BAD_COMMANDS, HEARTBEAT, LOGIN_TIMEOUT)
+)

@@ -1,0 +1,103 @@
+"""Telling a client what happened to its selected mailbox (RFC 9051 §7.5, RFC 7162 §3.2.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from nmsd.imap.errors import Bye
+from nmsd.imap.session import CONDSTORE, QRESYNC, Session
+from nmsd.imap.view import View
+from nmsd.model.errors import NoSuchMailbox
+from nmsd.model.flags import MAX_KEYWORDS
+from nmsd.model.uidset import UidSet
+from nmsd.wire.numberset import write_number_set
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+def is_quiet(session: Session, may_expunge: bool) -> bool:
+    """Whether there is certainly nothing to tell, at the price of a memory read."""
+    view = session.view
+    if view is None:
+        return True
+    account = session.account
+    assert account is not None
+    return view.stamp == session.shared.changes.stamp(account.name) and not (may_expunge and view.pending)
+
+
+def sync(session: Session, may_expunge: bool, own: Collection[int] = _NOBODY) -> list[bytes]:
+    """The untagged lines that bring the client up to date, and the view with it.
+
+    Without `may_expunge`, expunged messages stay in the view until a later call.  Flag changes whose modseq is in `own`
+    are not told: the command that made them has answered for itself.  Raises Bye if the mailbox is gone.
+    """
+    if is_quiet(session, may_expunge):
+        return []
+    view = session.selected()
+    account = session.mail()
+    stamp = session.shared.changes.stamp(account.name)  # before reading: a commit in between is found next time
+    try:
+        changes = account.changes(view.mailbox_id, view.modseq)
+    except NoSuchMailbox:
+        raise Bye("Selected mailbox was deleted") from None
+    view.stamp = stamp
+    view.modseq = changes.modseq
+    lines: list[bytes] = []
+    view.pending = view.pending | (changes.vanished & view.uids)
+    if may_expunge and view.pending:
+        lines.extend(tell_expunged(session, view, view.pending))
+    known = view.uidnext
+    new = UidSet.of_sorted(uid for uid, _flags, _modseq in changes.flags if uid >= known)
+    if changes.keywords != view.keywords:
+        view.keywords = changes.keywords
+        lines.append(flags_line(view.keywords))
+        if not view.read_only:
+            lines.append(permanent_flags_line(view.keywords))
+    if new:
+        view.add(new, changes.uidnext)
+        lines.append(b"* %d EXISTS\r\n" % len(view.uids))
+        if session.is_recent_told():
+            lines.append(b"* %d RECENT\r\n" % len(view.recent))
+    for uid, flags, modseq in changes.flags:
+        if uid < known and modseq not in own:
+            seq = view.seq(uid)
+            if seq:
+                lines.append(flag_line(session, view, seq, uid, flags, modseq))
+    return lines
+
+
+def tell_expunged(session: Session, view: View, uids: UidSet) -> list[bytes]:
+    """Takes `uids` out of the view; the lines that say so: VANISHED once QRESYNC is enabled, else EXPUNGE, highest
+    first, so that each number is that of the view before."""
+    gone = uids & view.uids
+    if not gone:
+        return []
+    if session.enabled & QRESYNC:
+        lines = [b"* VANISHED " + write_number_set(gone) + b"\r\n"]
+    else:
+        lines = [b"* %d EXPUNGE\r\n" % seq for seq in sorted((view.seq(uid) for uid in gone), reverse=True)]
+    view.remove(gone)
+    return lines
+
+
+def flag_line(session: Session, view: View, seq: int, uid: int, flags: int, modseq: int) -> bytes:
+    """An untagged FETCH that tells a message's flags, with its UID, and its MODSEQ to those who know of it."""
+    recent = session.is_recent_told() and uid in view.recent
+    text = session.shared.flags.write(flags, view.keywords, recent)
+    if session.enabled & CONDSTORE:
+        return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %s)\r\n" % (seq, uid, modseq, text)
+    return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (seq, uid, text)
+
+
+def flags_line(keywords: tuple[str, ...]) -> bytes:
+    """The untagged FLAGS line of a mailbox."""
+    names = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft", *keywords)
+    return b"* FLAGS (" + " ".join(names).encode("ascii") + b")\r\n"
+
+
+def permanent_flags_line(keywords: tuple[str, ...]) -> bytes:
+    r"""PERMANENTFLAGS of a mailbox open for writing; \* while new keywords may still be made."""
+    names = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft", *keywords]
+    if len(keywords) < MAX_KEYWORDS:
+        names.append("\\*")
+    return b"* OK [PERMANENTFLAGS (" + " ".join(names).encode("ascii") + b")] Flags permitted.\r\n"

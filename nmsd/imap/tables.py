@@ -1,0 +1,71 @@
+"""All commands and extension items by name, joined from the explicit lists; and what is derived from them."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from nmsd.imap.commands import COMMANDS
+from nmsd.imap.extensions import EXTENSIONS
+from nmsd.imap.registry import (
+    Command,
+    Extension,
+    FetchItem,
+    Modifier,
+    SearchKey,
+    SelectParam,
+    StatusItem,
+)
+from nmsd.imap.session import Session
+
+T = TypeVar("T")
+
+
+class Tables:
+    """Lookups by upper-case name.  Building it raises ValueError if two rows claim one name."""
+
+    def __init__(self, commands: tuple[Command, ...], extensions: tuple[Extension, ...]) -> None:
+        self.extensions = extensions
+        self.commands: dict[bytes, Command] = {}
+        self.enables: dict[bytes, int] = {}
+        self.fetch_items: dict[bytes, FetchItem] = {}
+        self.fetch_modifiers: dict[bytes, Modifier] = {}
+        self.store_modifiers: dict[bytes, Modifier] = {}
+        self.search_keys: dict[bytes, SearchKey] = {}
+        self.status_items: dict[bytes, StatusItem] = {}
+        self.select_params: dict[bytes, SelectParam] = {}
+        for command in commands:
+            _add(self.commands, command.name, command)
+        for extension in extensions:
+            for command in extension.commands:
+                _add(self.commands, command.name, command)
+            for name, bits in extension.enables:
+                _add(self.enables, name, bits)
+            for item in extension.fetch_items:
+                _add(self.fetch_items, item.name, item)
+            for modifier in extension.fetch_modifiers:
+                _add(self.fetch_modifiers, modifier.name, modifier)
+            for modifier in extension.store_modifiers:
+                _add(self.store_modifiers, modifier.name, modifier)
+            for key in extension.search_keys:
+                _add(self.search_keys, key.name, key)
+            for status in extension.status_items:
+                _add(self.status_items, status.name, status)
+            for param in extension.select_params:
+                _add(self.select_params, param.name, param)
+
+    def capabilities(self, session: Session) -> bytes:
+        """What CAPABILITY lists for this session now."""
+        names: list[bytes] = []
+        for extension in self.extensions:
+            if session.state & extension.states and extension.when(session):
+                names.extend(extension.capabilities)
+        return b" ".join(names)
+
+
+def _add(table: dict[bytes, T], name: bytes, row: T) -> None:
+    if name in table:
+        raise ValueError(f"two rows are named {name.decode()}")
+    table[name] = row
+
+
+TABLES: Final = Tables(COMMANDS, EXTENSIONS)
