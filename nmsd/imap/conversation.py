@@ -281,6 +281,7 @@ class ImapConversation:
         """Runs a handler to its end and says how it ended: the one mapping of outcomes to answers."""
         assert command is not None
         session = self.session
+        session.tag = tag
         status = b"OK"
         code = b""
         text = ""

@@ -45,12 +45,14 @@ class Shared:
 class Session:
     """The state of one session."""
 
-    __slots__ = ("account", "enabled", "id", "peer", "saved", "shared", "state", "user", "view")
+    __slots__ = ("account", "enabled", "id", "peer", "saved", "shared", "state", "tag", "user", "view")
 
     def __init__(self, shared: Shared, peer: Peer, session_id: str) -> None:
         self.shared: Shared = shared
         self.peer: Peer = peer
         self.id: str = session_id
+        self.tag: bytes = b""
+        """The tag of the command being run (for the correlator of ESEARCH)."""
         self.state: State = State.NOT_AUTHENTICATED
         self.user: User | None = None
         self.account: Account | None = None
@@ -81,6 +83,14 @@ class Session:
         if view.read_only:
             raise No("Mailbox is read-only", b"READ-ONLY")
         return view
+
+    def chosen(self, text: bytes, by_uid: bool) -> UidSet:
+        """The UIDs that a sequence set, or "$" (RFC 5182), names in the selected mailbox.  A saved message that is no
+        longer in the view has left "$" (§2.1).  Raises BadSyntax as View.select does."""
+        view = self.selected()
+        if text == b"$":
+            return UidSet() if self.saved is None else self.saved & view.uids
+        return view.select(text, by_uid)
 
     # Names
 
