@@ -3,11 +3,14 @@
 from typing import Final
 
 from nmsd.imap.commands.capability import CAPABILITY
+from nmsd.imap.commands.create import CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE
 from nmsd.imap.commands.enable import ENABLE
+from nmsd.imap.commands.list import LIST, LSUB
 from nmsd.imap.commands.login import AUTHENTICATE, LOGIN
 from nmsd.imap.commands.logout import LOGOUT
 from nmsd.imap.commands.noop import CHECK, NOOP
 from nmsd.imap.commands.select import CLOSE, EXAMINE, SELECT
+from nmsd.imap.commands.status import STATUS
 from nmsd.imap.registry import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -21,4 +24,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     EXAMINE,
     CLOSE,
     CHECK,
+    CREATE,
+    DELETE,
+    RENAME,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    LIST,
+    LSUB,
+    STATUS,
 )

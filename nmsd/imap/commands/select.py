@@ -11,7 +11,6 @@ from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN, SELECTED, State
 from nmsd.imap.sync import flags_line, permanent_flags_line
 from nmsd.imap.view import View
-from nmsd.model.mailbox import Mailbox
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.reader import Reader
 
@@ -65,7 +64,7 @@ def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
         yield b"* OK [CLOSED] Previous mailbox is closed\r\n"
     view = View(mailbox, uids, read_only, stamp)
     session.select(view)
-    yield b"".join(_describe(session, view, mailbox, first_unseen))
+    yield b"".join(_describe(session, view, first_unseen))
     for param, value in arguments.params:
         yield from param.after(session, view, value)
     if read_only:
@@ -73,7 +72,7 @@ def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
     return Done("SELECT completed", b"READ-WRITE")
 
 
-def _describe(session: Session, view: View, mailbox: Mailbox, first_unseen: int) -> list[bytes]:
+def _describe(session: Session, view: View, first_unseen: int) -> list[bytes]:
     lines = [flags_line(view.keywords)]
     if view.read_only:
         lines.append(b"* OK [PERMANENTFLAGS ()] No permanent flags permitted.\r\n")
@@ -87,8 +86,6 @@ def _describe(session: Session, view: View, mailbox: Mailbox, first_unseen: int)
     lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity)
     lines.append(b"* OK [UIDNEXT %d] Predicted next UID\r\n" % view.uidnext)
     lines.append(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % view.modseq)
-    if mailbox.object_id:
-        lines.append(b"* OK [MAILBOXID (%s)] Ok\r\n" % mailbox.object_id.encode("ascii"))
     if session.enabled & IMAP4REV2:
         lines.append(b'* LIST () "/" ' + session.write_mailbox(view.name) + b"\r\n")
     return lines

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from nmsd.imap.extensions import base, idle, starttls, unselect
+from nmsd.imap.extensions import base, id, idle, mailboxes, namespace, starttls, unselect
 from nmsd.imap.registry import Extension
 
 EXTENSIONS: Final[tuple[Extension, ...]] = (
@@ -16,4 +16,11 @@ EXTENSIONS: Final[tuple[Extension, ...]] = (
     base.PLAIN,
     idle.EXTENSION,
     unselect.EXTENSION,
+    namespace.EXTENSION,
+    id.EXTENSION,
+    mailboxes.CHILDREN,
+    mailboxes.LIST_EXTENDED,
+    mailboxes.LIST_STATUS,
+    mailboxes.SPECIAL_USE,
+    mailboxes.STATUS_SIZE,
 )

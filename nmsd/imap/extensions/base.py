@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nmsd.imap import settings
+from nmsd.imap.commands import status
 from nmsd.imap.registry import Extension
 from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import NOT_AUTHENTICATED
@@ -22,7 +23,9 @@ def _passwords(session: Session) -> bool:
     return session.may_send_password()
 
 
-IMAP: Final = Extension(9051, (b"IMAP4rev1", b"IMAP4rev2"), enables=((b"IMAP4REV2", IMAP4REV2),))
+IMAP: Final = Extension(
+    9051, (b"IMAP4rev1", b"IMAP4rev2"), enables=((b"IMAP4REV2", IMAP4REV2),), status_items=status.ITEMS
+)
 LITERAL_PLUS: Final = Extension(7888, (b"LITERAL+",), when=_any_literal)
 LITERAL_MINUS: Final = Extension(7888, (b"LITERAL-",), when=_small_literals)
 PLAIN: Final = Extension(4616, (b"AUTH=PLAIN",), states=NOT_AUTHENTICATED, when=_passwords)

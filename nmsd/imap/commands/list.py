@@ -1,0 +1,217 @@
+"""LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154) and LSUB (RFC 3501 §6.3.9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from nmsd.imap.commands.status import parse_items, status_line
+from nmsd.imap.registry import Answer, Command, StatusItem
+from nmsd.imap.session import Session
+from nmsd.imap.state import LOGGED_IN
+from nmsd.model.mailbox import INBOX, Mailbox, parents
+from nmsd.wire.errors import BadSyntax
+from nmsd.wire.mailboxname import decode_name
+from nmsd.wire.reader import Reader
+
+_SELECTIONS: Final = (b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE")
+_RETURNS: Final = (b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"STATUS")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """`patterns` are whole (reference included); `returns` holds the return options but STATUS, which is `status`."""
+
+    patterns: tuple[str, ...]
+    selections: frozenset[bytes]
+    returns: frozenset[bytes]
+    status: list[StatusItem]
+
+
+class Tree:
+    """The account's names, as LIST sees them: mailboxes, levels that exist only above others, subscriptions."""
+
+    def __init__(self, mailboxes: list[Mailbox], subscriptions: list[str]) -> None:
+        self.mailboxes: dict[str, Mailbox] = {mailbox.name: mailbox for mailbox in mailboxes}
+        self.subscribed: frozenset[str] = frozenset(subscriptions)
+        self.with_children: set[str] = set()
+        for mailbox in mailboxes:
+            self.with_children.update(parents(mailbox.name))
+
+    def names(self) -> list[str]:
+        """Mailboxes and the levels above them, INBOX first, then sorted."""
+        return _sorted(set(self.mailboxes) | self.with_children)
+
+    def attributes(self, name: str) -> list[str]:
+        """What is so of a name: existence, children, special use."""
+        mailbox = self.mailboxes.get(name)
+        found = [] if mailbox is not None else ["\\NonExistent", "\\Noselect"]
+        found.append("\\HasChildren" if name in self.with_children else "\\HasNoChildren")
+        if mailbox is not None:
+            found.extend(mailbox.special_use)
+        return found
+
+
+def _sorted(names: set[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name != INBOX, name))
+
+
+def _parse_list(reader: Reader, session: Session) -> Arguments:
+    reader.space()
+    selections: frozenset[bytes] = frozenset()
+    if reader.maybe(b"("):
+        selections = _parse_selections(reader)
+        reader.space()
+    reference = decode_name(reader.astring(), session.utf8)
+    reader.space()
+    patterns: list[str] = []
+    if reader.maybe(b"("):
+        while True:
+            patterns.append(reference + decode_name(reader.list_mailbox(), session.utf8))
+            if reader.maybe(b")"):
+                break
+            reader.space()
+    else:
+        pattern = decode_name(reader.list_mailbox(), session.utf8)
+        # An empty pattern asks for the hierarchy's root, whatever the reference (RFC 9051 §6.3.9).
+        patterns.append(reference + pattern if pattern else "")
+    returns: set[bytes] = set()
+    status: list[StatusItem] = []
+    if reader.maybe_space():
+        if reader.keyword() != b"RETURN":
+            raise BadSyntax("Expected RETURN")
+        reader.expect(b" (")
+        status = _parse_returns(reader, returns)
+    reader.end()
+    return Arguments(tuple(patterns), selections, frozenset(returns), status)
+
+
+def _parse_selections(reader: Reader) -> frozenset[bytes]:
+    found: set[bytes] = set()
+    while not reader.maybe(b")"):
+        if found:
+            reader.space()
+        option = reader.keyword()
+        if option not in _SELECTIONS:
+            raise BadSyntax("Unknown selection option " + option.decode("ascii"))
+        found.add(option)
+    if b"RECURSIVEMATCH" in found and not found & {b"SUBSCRIBED", b"SPECIAL-USE"}:
+        raise BadSyntax("RECURSIVEMATCH needs another selection option")  # RFC 5258 §3.1
+    return frozenset(found)
+
+
+def _parse_returns(reader: Reader, found: set[bytes]) -> list[StatusItem]:
+    status: list[StatusItem] = []
+    while not reader.maybe(b")"):
+        if found:
+            reader.space()
+        option = reader.keyword()
+        if option not in _RETURNS:
+            raise BadSyntax("Unknown return option " + option.decode("ascii"))
+        found.add(option)
+        if option == b"STATUS":
+            reader.space()
+            status = parse_items(reader)
+    return status
+
+
+def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    alternatives: list[str] = []
+    for pattern in patterns:
+        text = ""
+        for piece in re.split(r"([*%]+)", _inbox(pattern)):
+            if piece[:1] in ("*", "%"):
+                text += ".*" if "*" in piece else "[^/]*"
+            else:
+                text += re.escape(piece)
+        alternatives.append(text)
+    return re.compile("(?:" + "|".join(alternatives) + r")\Z", re.DOTALL)
+
+
+def _inbox(pattern: str) -> str:
+    head = pattern[: len(INBOX)]
+    return INBOX + pattern[len(INBOX) :] if head.upper() == INBOX and pattern[5:6] in ("", "/", "*", "%") else pattern
+
+
+def _run_list(session: Session, arguments: Arguments) -> Answer:
+    if arguments.patterns == ("",):
+        yield b'* LIST (\\Noselect) "/" ""\r\n'
+        return None
+    account = session.mail()
+    tree = Tree(account.mailboxes(), account.subscriptions())
+    matches = _compile(arguments.patterns)
+    lines: list[bytes] = []
+    for name, child_info in _selected(tree, arguments.selections):
+        if matches.match(name) is None:
+            continue
+        attributes = tree.attributes(name)
+        asked = b"SUBSCRIBED" in arguments.selections or b"SUBSCRIBED" in arguments.returns
+        if asked and name in tree.subscribed:
+            attributes.append("\\Subscribed")
+        lines.append(_line(session, b"LIST", name, attributes, child_info))
+        mailbox = tree.mailboxes.get(name)
+        if arguments.status and mailbox is not None:
+            lines.append(status_line(session, mailbox, arguments.status))
+    yield b"".join(lines)
+    return None
+
+
+def _selected(tree: Tree, selections: frozenset[bytes]) -> list[tuple[str, tuple[str, ...]]]:
+    """The names the selection options choose, each with what CHILDINFO says of it (RFC 5258 §3.5)."""
+    wanted = selections & {b"SUBSCRIBED", b"SPECIAL-USE"}
+    if not wanted:
+        return [(name, ()) for name in tree.names()]
+    chosen: set[str] = set(tree.mailboxes) | tree.subscribed
+    if b"SUBSCRIBED" in wanted:
+        chosen &= tree.subscribed
+    if b"SPECIAL-USE" in wanted:
+        chosen = {name for name in chosen if name in tree.mailboxes and tree.mailboxes[name].special_use}
+    above: set[str] = set()
+    if b"RECURSIVEMATCH" in selections:
+        for name in chosen:
+            above.update(parents(name))
+    told = tuple(option.decode("ascii") for option in sorted(wanted))
+    return [(name, told if name in above else ()) for name in _sorted(chosen | above)]
+
+
+def _line(session: Session, command: bytes, name: str, attributes: list[str], child_info: tuple[str, ...]) -> bytes:
+    text = " ".join(attributes).encode("ascii")
+    line = b"* " + command + b" (" + text + b') "/" ' + session.write_mailbox(name)
+    if child_info:
+        line += b' ("CHILDINFO" (' + " ".join(f'"{option}"' for option in child_info).encode("ascii") + b"))"
+    return line + b"\r\n"
+
+
+def _parse_lsub(reader: Reader, session: Session) -> str:
+    reader.space()
+    reference = decode_name(reader.astring(), session.utf8)
+    reader.space()
+    pattern = decode_name(reader.list_mailbox(), session.utf8)
+    reader.end()
+    return reference + pattern if pattern else ""
+
+
+def _run_lsub(session: Session, pattern: str) -> Answer:
+    if not pattern:
+        yield b'* LSUB (\\Noselect) "/" ""\r\n'
+        return None
+    account = session.mail()
+    tree = Tree(account.mailboxes(), account.subscriptions())
+    matches = _compile((pattern,))
+    above: set[str] = set()
+    if pattern.endswith("%"):
+        # A name above a subscribed one that "%" stops short of is told as \Noselect (RFC 3501 §6.3.9).
+        for name in tree.subscribed:
+            above.update(parents(name))
+    lines: list[bytes] = []
+    for name in _sorted(set(tree.subscribed) | above):
+        if matches.match(name) is not None:
+            attributes = [] if name in tree.subscribed else ["\\Noselect"]
+            lines.append(_line(session, b"LSUB", name, attributes, ()))
+    yield b"".join(lines)
+    return None
+
+
+LIST: Final = Command(b"LIST", LOGGED_IN, _parse_list, _run_list)
+LSUB: Final = Command(b"LSUB", LOGGED_IN, _parse_lsub, _run_lsub)
