@@ -265,13 +265,17 @@ class Session:
 
     def kill(self, reason: str) -> None:
         """Closes now, in the middle of whatever there is.  In the hub or a greenlet of another session."""
-        if self._state == QUEUED and self._pump.commands.cancel(self):
-            self._shut(reason)
-        elif self._state == PARKED:
+        run_callback = self._pump.hub.loop.run_callback
+        if self._state == PARKED:
             self.end(reason)
-        elif self._hand is not None:
+        elif self._state == RUNNING:
             self._ending = reason
-            self._pump.hub.loop.run_callback(self._throw, self._hand, reason)
+            run_callback(self._throw, self._hand, reason)
+        elif self._state == QUEUED:
+            if self._pump.commands.cancel(self):
+                self._shut(reason)
+            else:
+                run_callback(self.kill, reason)  # a greenlet has it, and is about to start
 
     def _throw(self, hand: Any, reason: str) -> None:
         if self._hand is hand:

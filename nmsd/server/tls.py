@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from gevent import Timeout
 from OpenSSL import SSL, crypto
 
@@ -36,16 +38,24 @@ class TlsUnavailable(Exception):
 def certificate_problem(certificate: str, key: str) -> str:
     """What makes these two files useless as a server's certificate and private key; '' if nothing does."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_passwd_cb(lambda *_: b"")  # a key under a pass phrase is refused, not asked for on a terminal
     try:
         context.use_certificate_chain_file(certificate)
     except SSL.Error as error:
         return f"{certificate}: no usable certificate ({_reason(error)})"
     try:
-        context.use_privatekey_file(key)
+        with open(key, "rb") as file:
+            loaded = serialization.load_pem_private_key(file.read(), None)
+    except OSError as error:
+        return f"{key}: no private key ({error.strerror})"
+    except TypeError:
+        return f"{key}: the private key is under a pass phrase; take that off"
+    except (ValueError, UnsupportedAlgorithm):
+        return f"{key}: no private key in PEM"
+    try:
+        context.use_privatekey(loaded)  # type: ignore[arg-type]
         context.check_privatekey()
-    except SSL.Error as error:
-        return f"{key}: no private key that fits the certificate ({_reason(error)})"
+    except (SSL.Error, TypeError) as error:
+        return f"{key}: the private key does not fit the certificate ({_reason(error)})"
     return ""
 
 

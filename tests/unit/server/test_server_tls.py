@@ -1,0 +1,221 @@
+"""TLS: implicit and by command, time-outs, garbage, certificates that change on disk."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent.ssl
+import pytest
+from echo_service import PIECE
+from server_stand import Client, EventList, Stand, write_certificate
+
+from nmsd.config.services import CERTIFICATE
+from nmsd.config.setting import Config
+from nmsd.server.settings import TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.tls import Certificates, TlsUnavailable, certificate_problem
+
+
+@pytest.fixture
+def tls_stand(make_stand: Callable[..., Stand], certificates: Certificates) -> Stand:
+    return make_stand(certificates=certificates)
+
+
+def client_context(maximum: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> Any:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = maximum
+    return context
+
+
+def secure(client: Client, context: Any = None) -> Client:
+    """The client's end of the handshake."""
+    client.sock = (context or client_context()).wrap_socket(client.sock)
+    return client
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_implicit_tls_shakes_hands_before_the_greeting(tls_stand: Stand, version: ssl.TLSVersion) -> None:
+    client = secure(tls_stand.connect(tls=True), client_context(version))
+    assert client.line() == b"hello"
+    client.send(b"noop\nblock\n")
+    assert client.lines(2) == [b"ok", b"unblocked"]
+    peer = tls_stand.service.conversations[0].peer
+    assert (peer.tls, peer.cipher_bits in (128, 256), peer.address) == (True, True, "192.0.2.1")
+
+
+def test_start_tls_forgets_what_came_in_the_clear(tls_stand: Stand) -> None:
+    client = tls_stand.greeted()
+    client.send(b"tls\nnoop\n")
+    assert client.line() == b"begin tls"
+    secure(client)
+    client.send(b"over tls\n")
+    assert client.line() == b"echo over tls"
+    assert tls_stand.service.log == [b"tls", b"over tls"]
+
+
+def test_large_input_and_output_go_through_tls(tls_stand: Stand) -> None:
+    client = secure(tls_stand.connect(tls=True))
+    assert client.line() == b"hello"
+    tls_stand.service.read_ahead = 1 << 30
+    client.send(b"y" * 500_000 + b"\nbig 40\n")
+    assert client.line() == b"echo " + b"y" * 500_000
+    assert client.lines(41) == [PIECE[:-1]] * 40 + [b"end"]
+
+
+def test_a_record_longer_than_what_is_read_at_once_is_not_left_behind(
+    tls_stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With a smaller buffer than a TLS record, part of it stays inside TLS, where the kernel knows nothing of it.
+    tls_stand.pump._view = memoryview(bytearray(100))
+    tls_stand.pump._buffer = bytearray(100)
+    tls_stand.pump.receive = lambda sock: sock.recv(100)
+    client = secure(tls_stand.connect(tls=True))
+    assert client.line() == b"hello"
+    client.send(b"z" * 1000 + b"\n")
+    assert client.line() == b"echo " + b"z" * 1000
+
+
+def test_a_session_closed_under_tls_says_so(tls_stand: Stand) -> None:
+    client = secure(tls_stand.connect(tls=True))
+    client.sock.suppress_ragged_eofs = False  # so that only a proper close_notify reads as an end
+    assert client.line() == b"hello"
+    client.send(b"quit\n")
+    assert client.rest() == b"bye\n"
+
+
+def test_an_idle_client_under_tls_is_told(tls_stand: Stand) -> None:
+    tls_stand.service.idle_limit = 10.0
+    client = secure(tls_stand.connect(tls=True))
+    assert client.line() == b"hello"
+    tls_stand.settle(lambda: client.session.parked)
+    tls_stand.pass_time(10)
+    assert client.rest() == b"idle for too long\n"
+
+
+def test_a_handshake_that_is_not_finished_in_time_ends_the_session(tls_stand: Stand) -> None:
+    tls_stand.pump.read_timeout = 0.05
+    client = tls_stand.connect(tls=True)
+    assert client.rest() == b""
+    tls_stand.settle(lambda: not tls_stand.sessions)
+    assert tls_stand.log.reasons() == ["TLS handshake not finished"]
+    assert tls_stand.service.conversations[0].closed == 1
+
+
+def test_garbage_instead_of_a_handshake_ends_the_session(tls_stand: Stand) -> None:
+    client = tls_stand.connect(tls=True)
+    client.send(b"a001 LOGIN alice secret\r\n" * 10)
+    client.rest()
+    tls_stand.settle(lambda: not tls_stand.sessions)
+    assert tls_stand.log.reasons()[0].startswith("TLS handshake failed")
+
+
+def test_a_client_that_vanishes_in_the_handshake_is_closed(tls_stand: Stand) -> None:
+    client = tls_stand.connect(tls=True)
+    client.sock.close()
+    tls_stand.settle(lambda: not tls_stand.sessions)
+    assert tls_stand.log.texts("Error") == []
+
+
+def test_a_session_can_be_killed_in_the_handshake(tls_stand: Stand) -> None:
+    client = tls_stand.connect(tls=True)
+    client.session.kill("enough")
+    assert client.rest() == b""
+    tls_stand.settle(lambda: not tls_stand.sessions)
+
+
+def test_old_versions_are_refused(tls_stand: Stand) -> None:
+    client = tls_stand.connect(tls=True)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context = client_context(ssl.TLSVersion.TLSv1_1)
+    with pytest.raises(OSError):
+        secure(client, context)
+    tls_stand.settle(lambda: not tls_stand.sessions)
+
+
+def test_a_session_can_be_resumed_by_a_ticket(tls_stand: Stand) -> None:
+    context = client_context(ssl.TLSVersion.TLSv1_2)
+    first = secure(tls_stand.connect(tls=True), context)
+    assert first.line() == b"hello"
+    second = tls_stand.connect(tls=True)
+    second.sock = context.wrap_socket(second.sock, session=first.sock.session)
+    assert second.line() == b"hello"
+    assert second.sock.session_reused
+
+
+# Certificates
+
+
+def test_a_new_certificate_on_disk_is_used_for_new_handshakes(tls_stand: Stand, tmp_path: Path) -> None:
+    def shown(client: Client) -> Any:
+        assert client.line() == b"hello"
+        return client.sock.getpeercert(binary_form=True)
+
+    old_client = secure(tls_stand.connect(tls=True))
+    old = shown(old_client)
+    write_certificate(tmp_path, "new.example")
+    certificates = tls_stand.pump.certificates
+    assert certificates is not None
+    certificates.refresh()
+    assert shown(secure(tls_stand.connect(tls=True))) != old
+    old_client.send(b"noop\n")
+    assert old_client.line() == b"ok"
+
+
+def test_a_key_that_does_not_fit_is_told_of_and_the_old_one_stays(certificates: Certificates, tmp_path: Path) -> None:
+    before = certificates.context()
+    write_certificate(tmp_path, key_only=True)
+    certificates.refresh()
+    assert certificates.context() is before
+    log = certificates._log
+    assert isinstance(log, EventList)
+    assert "does not fit the certificate" in log.texts("Error")[0]
+    certificates.refresh()
+    assert len(log.texts("Error")) == 1
+
+
+@pytest.mark.parametrize(("days", "told"), [(22, []), (20, ["the TLS certificate expires soon"]), (-1, None)])
+def test_the_end_of_a_certificate_is_warned_of(tmp_path: Path, days: int, told: list[str] | None) -> None:
+    write_certificate(tmp_path, days=days)
+    log = EventList()
+    assert Certificates(Config({}, str(tmp_path)), log, time.time).available()
+    assert log.texts("Warning") == (["the TLS certificate has expired"] if told is None else told)
+
+
+def test_without_a_certificate_there_is_no_tls(tmp_path: Path) -> None:
+    for config in (Config({CERTIFICATE.name: ""}, str(tmp_path)), Config({}, str(tmp_path))):
+        certificates = Certificates(config, EventList(), time.time)
+        assert not certificates.available()
+        with pytest.raises(TlsUnavailable):
+            certificates.context()
+
+
+def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    write_certificate(tmp_path)
+    path = tmp_path / "etc" / "tls" / "key.pem"
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    assert "under a pass phrase" in certificate_problem(str(path.parent / "cert.pem"), str(path))
+
+
+def test_version_and_ciphers_are_settings(tmp_path: Path) -> None:
+    write_certificate(tmp_path)
+    config = Config({TLS_MIN_VERSION.name: "1.3", TLS_CIPHERS.name: "ECDHE+AESGCM"}, str(tmp_path))
+    context = Certificates(config, EventList(), time.time).context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+    log = EventList()
+    bad = Certificates(Config({TLS_CIPHERS.name: "NO-SUCH"}, str(tmp_path)), log, time.time)
+    assert not bad.available()
+    assert len(log.texts("Error")) == 1
