@@ -65,7 +65,7 @@ def _recent(session: Session, account: Account, mailbox: Mailbox) -> bytes:
 
 STATUS: Final = Command(b"STATUS", LOGGED_IN, _parse, _run, inline=True)
 
-ITEMS: Final = (
+ITEMS: Final[tuple[StatusItem, ...]] = (
     StatusItem(b"MESSAGES", _number(lambda mailbox: mailbox.messages)),
     StatusItem(b"RECENT", _recent),
     StatusItem(b"UIDNEXT", _number(lambda mailbox: mailbox.uidnext)),
