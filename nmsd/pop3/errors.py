@@ -38,6 +38,8 @@ def as_err(error: errors.NmsdError) -> Err:
     """The -ERR for a model error."""
     if isinstance(error, errors.BadCredentials):
         return Err("Invalid user name or password", b"AUTH", True)  # the text says which; the client may not know
+    if isinstance(error, errors.LoginRefused) and error.code == "UNAVAILABLE":
+        return Err(str(error), b"SYS/TEMP")
     for kind, code in _CODES:
         if isinstance(error, kind):
             return Err(str(error) or kind.__name__, code)

@@ -22,8 +22,8 @@ _GREETING_BYTES: Final = 500
 class PopService:
     """Opens POP3 sessions.  All services take the same collaborators, whether or not they use each.
 
-    `now` gives seconds since the epoch; `starttls` says whether TLS can be had at all.  `config` is looked at afresh
-    for each session and command, so that a reload sets `shared.config`.
+    `now` gives seconds since the epoch.  The settings are looked up afresh for each session and command; a reload has
+    only to put the new ones into `shared.config`.
     """
 
     name: Final = "pop"
@@ -38,9 +38,8 @@ class PopService:
         changes: Changes,
         log: Log,
         now: Callable[[], float],
-        starttls: bool = True,
     ) -> None:
-        self.shared = Shared(config, store, gate, log, now, starttls)
+        self.shared = Shared(config, store, gate, log, now)
 
     def open(self, peer: Peer, session_id: str) -> PopConversation:
         """A new client's session."""

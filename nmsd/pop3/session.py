@@ -16,17 +16,14 @@ from nmsd.wire.protocol import Log, Peer
 
 
 class Shared:
-    """What all sessions of a worker share.  `starttls`: a certificate is at hand, so STLS may be offered."""
+    """What all sessions of a worker share."""
 
-    def __init__(
-        self, config: Config, store: Store, gate: Gate, log: Log, now: Callable[[], float], starttls: bool
-    ) -> None:
+    def __init__(self, config: Config, store: Store, gate: Gate, log: Log, now: Callable[[], float]) -> None:
         self.config = config
         self.store = store
         self.gate = gate
         self.log = log
         self.now = now
-        self.starttls = starttls
         self._logins: dict[str, float] = {}
 
     def check_poll(self, account: str) -> None:

@@ -10,7 +10,8 @@ MIN_POLL: Final = Setting(
     kinds.integer(0, 86_400, "seconds"),
     0,
     "How long a user must wait after one login before the next is let in; told to clients as LOGIN-DELAY. Raise it"
-    " where clients poll every few seconds; each process counts for itself. 0, Netscape's default, never makes anybody wait.",
+    " where clients poll every few seconds; each process counts for itself. 0, Netscape's default, never makes"
+    " anybody wait.",
     label="Minimum time between polls",
 )
 MARK_SEEN: Final = Setting(
@@ -26,7 +27,8 @@ UTF8_HEADERS: Final = Setting(
     "surrogate",
     "What a client that has not said UTF8 gets for a message whose header goes beyond ASCII (RFC 6856 §2.1): a"
     " surrogate of the same size with ? for each such byte, a refusal ([UTF8]), or the message as it is, against the"
-    " standard. The default keeps clients of either kind going; a refused message would stop many of them at every poll.",
+    " standard. The default keeps clients of either kind going; a refused message would stop many of them at every"
+    " poll.",
 )
 MAX_LINE: Final = Setting(
     "service.pop.maxline",

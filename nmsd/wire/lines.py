@@ -20,16 +20,21 @@ class LineFramer:
     of it are kept.
     """
 
-    __slots__ = ("_buffer", "_dropping", "_start", "limit")
+    __slots__ = ("_buffer", "_dropping", "_skip", "_start", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._buffer = b""
         self._start = 0
         self._dropping = False
+        self._skip = 0
 
     def feed(self, data: bytes) -> None:
         """Takes bytes as they come."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
         if self._start == len(self._buffer):
             self._buffer = data
             self._start = 0
@@ -45,6 +50,7 @@ class LineFramer:
 
     def clear(self) -> None:
         """Forgets everything unread (STARTTLS)."""
+        self._skip = 0
         self._buffer = b""
         self._start = 0
         self._dropping = False
@@ -55,7 +61,8 @@ class LineFramer:
         end = self._buffer.find(b"\n", self._start)
         if end < 0:
             if self._dropping or self.buffered() > self.limit + 1:  # 1: the CR
-                self.clear()
+                self._buffer = b""
+                self._start = 0
                 self._dropping = True
             return None
         line = self._buffer[self._start : end]
@@ -82,3 +89,7 @@ class LineFramer:
         """Undoes a `take` in part: `data` comes next again."""
         self._buffer = data + self._buffer[self._start :]
         self._start = 0
+
+    def skip(self, count: int) -> None:
+        """Throws away the next `count` bytes, those that wait and those still to come."""
+        self._skip = count - len(self.take(count))

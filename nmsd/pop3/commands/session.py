@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from nmsd import PRODUCT
+from nmsd.config.services import CERTIFICATE
 from nmsd.model.errors import StoreError
 from nmsd.pop3.errors import Err
 from nmsd.pop3.registry import Answer, Command
@@ -39,7 +40,7 @@ def capabilities(session: Session) -> Iterator[bytes]:
 def may_start_tls(session: Session) -> bool:
     """Whether STLS is to be had; not again under TLS, nor after UTF8 (RFC 2595 §4, RFC 6856 §2.1)."""
     return (
-        session.shared.starttls
+        bool(session.shared.config[CERTIFICATE])
         and session.state == State.AUTHORIZATION
         and not session.peer.tls
         and not session.peer.local

@@ -1,0 +1,204 @@
+"""An LMTP session on the wire: lines and message bytes in, replies out.
+
+Invariants: a reply of 250 for a recipient means that the store has the message on disk; a message whose end has not
+come is stored nowhere; replies come in the order of the commands, and after a message in the order of its recipients.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nmsd.config.services import LMTP
+from nmsd.lmtp.commands import COMMANDS
+from nmsd.lmtp.commands.message import close_after, end_chunk, finish, parse_chunk
+from nmsd.lmtp.registry import Answer, Command
+from nmsd.lmtp.reply import Refusal, as_refusal
+from nmsd.lmtp.session import Session, Shared
+from nmsd.lmtp.settings import MAX_BAD_COMMANDS, MAX_LINE, OVER_QUOTA
+from nmsd.lmtp.state import Event, State
+from nmsd.model.errors import NmsdError
+from nmsd.wire.errors import BadSyntax
+from nmsd.wire.lines import LineFramer, LineTooLong
+from nmsd.wire.protocol import Control, Job, Output, Peer
+
+_READ_AHEAD_BYTES: Final = 1 << 18
+"""So much input may wait before the worker stops reading."""
+
+
+class LmtpConversation:
+    """One client's session; a wire.protocol.Conversation."""
+
+    def __init__(self, shared: Shared, peer: Peer, session_id: str, greeting: bytes) -> None:
+        self.user = ""  # MTAs do not log in
+        self.account = ""
+        self._session = Session(shared, peer, session_id)
+        self._greeting = greeting
+        self._lines = LineFramer(shared.config[MAX_LINE])
+        self._ended = False
+        self._bad = 0
+
+    @property
+    def state(self) -> str:
+        """The session's state, for the sessions table."""
+        return self._session.state.name.lower() if self._session.state.name else ""
+
+    @property
+    def idle_limit(self) -> float:
+        """Seconds of silence after which `idle_out` is due."""
+        return self._session.shared.config[LMTP.idle_timeout] * 60.0
+
+    def greet(self) -> Job:
+        """The greeting."""
+        return Job(iter((self._greeting,)), True)
+
+    def feed(self, data: bytes) -> None:
+        """Takes what arrived; b'' at the end of file."""
+        if data:
+            self._lines.feed(data)
+        else:
+            self._ended = True
+
+    def wants_more(self) -> bool:
+        """Whether to read on."""
+        return self._lines.buffered() < _READ_AHEAD_BYTES
+
+    def next_job(self) -> Job | None:
+        """The next thing to do with what was fed, or None until more comes."""
+        state = self._session.state
+        if state == State.CLOSED:
+            return None
+        if state == State.DATA:
+            job = self._maybe_data()
+        elif state == State.CHUNK:
+            job = self._maybe_chunk()
+        else:
+            job = self._maybe_command()
+        if job is None and self._ended:
+            return Job(iter((Control.CLOSE,)), True)
+        return job
+
+    def _maybe_data(self) -> Job | None:
+        session = self._session
+        piece, rest = session.dots.read(self._lines.take(self._lines.buffered()))
+        session.open_content().write(piece)
+        if rest is None:
+            return None
+        self._lines.put_back(rest)
+        return Job(self._carry_out(finish(session)), False)
+
+    def _maybe_chunk(self) -> Job | None:
+        session = self._session
+        piece = self._lines.take(session.chunk_left)
+        session.chunk_left -= len(piece)
+        session.open_content().write(piece)
+        if session.chunk_left:
+            return None
+        return Job(self._carry_out(end_chunk(session)), False)
+
+    def _maybe_command(self) -> Job | None:
+        session = self._session
+        try:
+            line = self._lines.maybe_line()
+            if line is None:
+                return None
+            command, argument = _parse(line)
+            if command.name == b"BDAT":
+                return self._bdat(command, argument)
+            if not session.state & command.states:
+                raise Refusal(503, "5.5.1", _what_first(session.state), counts=True)
+            if command.bare and argument.strip():
+                raise Refusal(501, "5.5.4", "No argument allowed", counts=True)
+        except (LineTooLong, Refusal) as error:
+            refusal = error if isinstance(error, Refusal) else Refusal(500, "5.5.2", str(error), counts=True)
+            return Job(iter(self._refused(refusal)), True)
+        return Job(self._carry_out(command.run(session, argument)), command.inline)
+
+    def _bdat(self, command: Command, argument: bytes) -> Job:
+        """BDAT: its bytes follow at once, whatever the reply, so its size must be known first of all."""
+        try:
+            size, _ = parse_chunk(argument)
+        except BadSyntax as error:
+            self._session.move(Event.END)
+            return Job(close_after(Refusal(501, "5.5.4", str(error))), True)
+        return Job(self._carry_out(command.run(self._session, argument), skip=size), True)
+
+    def _carry_out(self, answer: Answer, skip: int = 0) -> Answer:
+        """The answer, with every failure turned into the right reply; then `skip` bytes of input are thrown away."""
+        try:
+            yield from answer
+            return
+        except Refusal as error:
+            refusal = error
+        except BadSyntax as error:
+            refusal = Refusal(501, "5.5.4", str(error), counts=True)
+        except NmsdError as error:
+            shared = self._session.shared
+            shared.log("Warning", "Store", "LMTP command failed", session=self._session.id, error=str(error))
+            refusal = as_refusal(error, shared.config[OVER_QUOTA])
+        except Exception as error:
+            self._session.shared.log(
+                "Error", "Protocol", "LMTP command failed", session=self._session.id, error=repr(error)
+            )
+            refusal = Refusal(451, "4.3.0", "Local error, try again later")
+        if skip:
+            self._lines.skip(skip)
+        yield from self._refused(refusal)
+
+    def _refused(self, refusal: Refusal) -> list[Output]:
+        answer: list[Output] = [refusal.reply.line()]
+        if refusal.counts:
+            self._bad += 1
+        session = self._session
+        if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
+            session.shared.log(
+                "Notice", "Protocol", "too many bad LMTP commands", session=session.id, address=session.peer.address
+            )
+            session.move(Event.END)
+            answer += [b"421 4.7.0 Too many bad commands\r\n", Control.CLOSE]
+        return answer
+
+    def wake(self) -> Job | None:
+        """LMTP tells of no changes."""
+        return None
+
+    def heartbeat(self) -> Job | None:
+        """LMTP has none."""
+        return None
+
+    def tls_started(self, peer: Peer) -> None:
+        """Goes on under TLS, as if nothing had been said before (RFC 3207 §4.2)."""
+        session = self._session
+        self._lines.clear()
+        session.peer = peer
+        session.reset()
+        session.move(Event.TLS)
+
+    def idle_out(self) -> bytes:
+        """The reply to silence."""
+        return b"421 4.4.2 Nothing heard for too long\r\n"
+
+    def farewell(self, reason: str) -> bytes:
+        """Why the server closes."""
+        return Refusal(421, "4.3.2", reason).reply.line()
+
+    def close(self) -> None:
+        """Drops the message that was coming in, if any."""
+        self._session.move(Event.END)
+        self._session.reset()
+
+
+def _what_first(state: State) -> str:
+    if state == State.START:
+        return "Say LHLO first"
+    return "Send MAIL first" if state == State.READY else "Not in the middle of a transaction"
+
+
+def _parse(line: bytes) -> tuple[Command, bytes]:
+    """The command and what follows it.  Raises Refusal."""
+    if b"\0" in line or b"\r" in line:
+        raise Refusal(500, "5.5.2", "Control characters in command", counts=True)
+    name, _, argument = line.partition(b" ")
+    command = COMMANDS.get(name.upper())
+    if command is None:
+        raise Refusal(500, "5.5.1", "Unknown command", counts=True)
+    return command, argument
