@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmsd.mime.date import parse_date_header
@@ -73,6 +73,7 @@ def test_parse_date_header(value: bytes, expected: tuple[int, int] | None) -> No
     assert parse_date_header(value) == expected
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(9999, 12, 30)),
     st.integers(min_value=-14 * 60, max_value=14 * 60),
@@ -87,12 +88,14 @@ def test_every_proper_date_is_read(moment: datetime, zone: int) -> None:
     assert parse_date_header(text.encode()) == (int(moment.timestamp()), zone)
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_no_bytes_raise(value: bytes) -> None:
     """Any field value."""
     parse_date_header(value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789 :,+-()JanFebT\n").map(str.encode))
 def test_nothing_like_a_date_raises(value: bytes) -> None:
     """Values of what dates are made of."""

@@ -8,7 +8,7 @@ import sys
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mime_forms import crlf
 
@@ -51,6 +51,7 @@ def test_decode_transfer(encoding: str, raw: bytes, expected: bytes | None) -> N
     assert decode_transfer(raw, encoding) == expected
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_what_is_encoded_comes_back(data: bytes) -> None:
     """Both encodings, in lines."""
@@ -58,6 +59,7 @@ def test_what_is_encoded_comes_back(data: bytes) -> None:
     assert decode_transfer(quopri.encodestring(data), "quoted-printable") == data
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from(["base64", "quoted-printable", "7bit", "odd"]))
 def test_no_body_raises(data: bytes, encoding: str) -> None:
     """Any bytes in any encoding."""
@@ -107,6 +109,7 @@ def test_decode_charset(raw: bytes, charset: str, expected: str) -> None:
     assert decode_charset(raw, charset) == expected
 
 
+@settings(deadline=None)
 @given(
     st.binary(),
     st.sampled_from(
@@ -213,6 +216,7 @@ def test_normalising_twice_changes_nothing() -> None:
             assert normalise(once) == once, hex(code)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_a_substring_stays_a_substring(before: str, needle: str, after: str) -> None:
     """As far as no combining mark at a seam moves: texts here are decomposed already."""
