@@ -1,5 +1,7 @@
 """UidSet against Python's own sets."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_union_intersection_and_difference(left: set[int], right: set[int]) -> N
 @given(numbers)
 def test_ranges_are_disjoint_ascending_and_never_adjacent(members: set[int]) -> None:
     ranges = UidSet.of(members).ranges()
-    for (_low, high), (low, _high) in zip(ranges, ranges[1:]):
+    for (_low, high), (low, _high) in pairwise(ranges):
         assert high + 1 < low
 
 
