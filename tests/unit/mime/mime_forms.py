@@ -10,6 +10,10 @@ from nmsd.mime.parts import Part
 
 QUOTED = re.compile(rb'"((?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x5b\x5d-\x7f]|\\["\\])*)"')
 LITERAL = re.compile(rb"\{(\d+)\}\r\n")
+PART_VALUES = (
+    *("header_offset", "header_size", "body_offset", "body_size", "lines"),
+    *("type", "subtype", "charset", "encoding"),
+)
 NUMBER = re.compile(rb"0|[1-9]\d*")
 
 
@@ -145,6 +149,11 @@ def assert_string(value: Any) -> None:
 
 def assert_nstring(value: Any) -> None:
     assert value is None or isinstance(value, bytes)
+
+
+def same(part: Part, other: Part) -> bool:
+    """Whether two parts, their own parts aside, are alike."""
+    return all(getattr(part, name) == getattr(other, name) for name in PART_VALUES)
 
 
 def walk(root: Part) -> Iterator[Part]:

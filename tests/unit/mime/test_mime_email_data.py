@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import email
 import os
-import sys
 from collections.abc import Iterator
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from mime_forms import check_body, check_envelope, read, walk
 
 from nmsd.mime.digest import digest
 from nmsd.mime.header import decode_words
 from nmsd.mime.parts import Part, parse
 from nmsd.mime.section import find
 from nmsd.mime.text import body_text, decode_charset, decode_transfer
+from tests.unit.mime.mime_forms import check_body, check_envelope, read, walk
+from tools.corpus import generate
 
 email_tests = pytest.importorskip("test.test_email", reason="this Python comes without its test messages")
 DATA = Path(os.path.dirname(email_tests.__file__)) / "data"
 FILES = sorted(DATA.glob("*.txt"))
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
-from corpus import generate  # noqa: E402
 
 # Where the email package reads a message in another way than IMAP servers do, and why.
 DIFFERENT = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mime_forms import check_envelope, read
 
 from nmsd.mime.digest import digest
+from tests.unit.mime.mime_forms import check_envelope, read
 
 RFC_EXAMPLE = b"""\
 Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r

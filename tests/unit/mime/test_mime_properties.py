@@ -7,15 +7,15 @@ from mmap import ACCESS_READ, mmap
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mime_forms import check_body, check_envelope, read, walk
 
 from nmsd.mime.address import parse_addresses
 from nmsd.mime.content import parse_parameters
 from nmsd.mime.digest import digest
 from nmsd.mime.header import decode_words, field_texts, iter_fields, select_fields, unfold
-from nmsd.mime.parts import Part, pack, parse, unpack
+from nmsd.mime.parts import pack, parse, unpack
 from nmsd.mime.section import find, locate
 from nmsd.mime.text import body_text, decode_transfer, header_text
+from tests.unit.mime.mime_forms import check_body, check_envelope, read, same, walk
 
 PIECES = st.sampled_from(
     [
@@ -63,13 +63,6 @@ HEADER_TEXT = st.one_of(
     st.binary(max_size=100),
     st.text(alphabet="ab@<>,:;\"\\()[]. \t=?*%\x00é'/", max_size=60).map(lambda text: text.encode()),
 )
-
-
-def same(part: Part, other: Part) -> bool:
-    """Whether two parts, their own parts aside, are alike."""
-    return all(
-        getattr(part, name) == getattr(other, name) for name in Part.__slots__ if name not in ("children", "message")
-    )
 
 
 @settings(deadline=None, max_examples=500)

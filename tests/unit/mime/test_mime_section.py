@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from mime_forms import crlf
 
 from nmsd.mime.parts import parse
 from nmsd.mime.section import find, locate
+from tests.unit.mime.mime_forms import crlf
 
 # The complex message of RFC 3501 §6.4.5.
 COMPLEX = crlf("""

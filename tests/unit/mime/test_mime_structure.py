@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mime_forms import check_body, crlf, read
 
 from nmsd.mime.digest import digest
+from tests.unit.mime.mime_forms import check_body, crlf, read
 
 PLAIN = b'"text" "plain" ("charset" "us-ascii") NIL NIL "7bit"'
 NILS = b" NIL NIL NIL NIL"
