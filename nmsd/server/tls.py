@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -71,8 +71,19 @@ def expires(certificate: str) -> datetime.datetime:
     return loaded.to_cryptography().not_valid_after_utc
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """What a context is made from: the files, which versions of them, and settings."""
+
+    certificate: str
+    key: str
+    versions: tuple[tuple[int, ...], tuple[int, ...]]
+    minimum: str
+    ciphers: str
+
+
 class Certificates:
-    """The context for new handshakes, made anew whenever the files of certificate and key change.
+    """The context for new handshakes, made anew when the files of certificate and key change.
 
     `now` gives seconds since the epoch.
     """
@@ -82,7 +93,9 @@ class Certificates:
         self._log = log
         self._now = now
         self._context: ssl.SSLContext | None = None
-        self._seen: tuple[object, ...] = ()
+        self._loaded: _Sources | None = None
+        self._refused: _Sources | None = None
+        self._doubted: _Sources | None = None
         self.refresh()
 
     def context(self) -> ssl.SSLContext:
@@ -96,28 +109,29 @@ class Certificates:
         return self._context is not None
 
     def refresh(self) -> None:
-        """Looks whether files or settings changed; if so, new handshakes use the new ones.  Files that do not fit
-        together are told of and leave what is in use in use."""
+        """Looks whether files or settings changed; if so, new handshakes use the new ones.
+
+        Files that are no good, or do not fit together, leave what is in use in use.  They are told of at the next look,
+        if they are still so: whoever replaces two files does it one after the other.
+        """
         if not self._config[CERTIFICATE]:
-            self._context = None
+            self._context = self._loaded = None
             return
-        paths = self._config.path(CERTIFICATE), self._config.path(KEY)
-        minimum, ciphers = self._config[TLS_MIN_VERSION], self._config[TLS_CIPHERS]
-        seen = (_identity(paths[0]), _identity(paths[1]), minimum, ciphers)
-        if seen == self._seen:
+        sources = _look(self._config)
+        if sources in (self._loaded, self._refused):
             return
-        self._seen = seen
-        problem = certificate_problem(*paths)
-        if not problem:
-            try:
-                self._context = make_context(*paths, minimum, ciphers)
-            except (OSError, ValueError) as error:
-                problem = str(error)
-        if problem:
-            kept = "; the one in use stays" if self._context else "; there is no TLS"
-            self._log("Error", "Network", "TLS certificate not loaded: " + problem + kept)
+        try:
+            self._context = _load(sources)
+        except TlsUnavailable as error:
+            if self._context is None or sources == self._doubted:
+                self._refused = sources
+                kept = "; the one in use stays" if self._context else "; there is no TLS"
+                self._log("Error", "Network", f"TLS certificate not loaded: {error}{kept}")
+            self._doubted = sources
             return
-        self._warn_of_expiry(paths[0])
+        self._loaded = sources
+        self._refused = self._doubted = None
+        self._warn_of_expiry(sources.certificate)
 
     def _warn_of_expiry(self, certificate: str) -> None:
         left = expires(certificate).timestamp() - self._now()
@@ -128,12 +142,28 @@ class Certificates:
             self._log("Warning", "Network", "the TLS certificate expires soon", file=certificate, days=days)
 
 
-def _identity(path: str) -> tuple[int, ...]:
+def _look(config: Config) -> _Sources:
+    certificate, key = config.path(CERTIFICATE), config.path(KEY)
+    versions = _version(certificate), _version(key)
+    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS])
+
+
+def _version(path: str) -> tuple[int, ...]:
     try:
         found = os.stat(path)
     except OSError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _load(sources: _Sources) -> ssl.SSLContext:
+    problem = certificate_problem(sources.certificate, sources.key)
+    if problem:
+        raise TlsUnavailable(problem)
+    try:
+        return make_context(sources.certificate, sources.key, sources.minimum, sources.ciphers)
+    except OSError as error:
+        raise TlsUnavailable(str(error)) from None
 
 
 def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.SSLContext:

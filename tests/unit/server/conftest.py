@@ -9,10 +9,10 @@ from typing import Any
 
 import gevent
 import pytest
-from server_stand import EventList, Stand, write_certificate
 
 from nmsd.config.setting import Config
 from nmsd.server.tls import Certificates
+from tests.unit.server.server_stand import EventList, Stand, write_certificate
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from echo_service import EchoService
 
 from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
@@ -26,6 +25,7 @@ from nmsd.server.timer import Timer
 from nmsd.server.tls import Certificates
 from nmsd.server.turns import Turns
 from nmsd.wire.protocol import Peer
+from tests.unit.server.echo_service import EchoService
 
 
 class EventList:

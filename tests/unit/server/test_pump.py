@@ -9,11 +9,11 @@ from typing import Any
 import gevent
 import psutil
 import pytest
-from echo_service import PIECE
 from gevent.event import Event
-from server_stand import Client, Stand
 
 from nmsd.server.board import account_slot
+from tests.unit.server.echo_service import PIECE
+from tests.unit.server.server_stand import Client, Stand
 
 
 def hold(stand: Stand) -> Event:

@@ -1,0 +1,155 @@
+"""A worker's process from its orders to its exit status: what every service needs is made here, the service by `open`.
+
+The process is cooperative already (server.patch).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gevent.hub import get_hub
+
+from nmsd.config.launch import Launch
+from nmsd.config.problem import ConfigError, Problem
+from nmsd.config.services import CERTIFICATE, SERVICES, ServiceSettings
+from nmsd.config.setting import Config
+from nmsd.server.announce import SocketDirectory
+from nmsd.server.board import Board
+from nmsd.server.bus import Bus
+from nmsd.server.limits import fit
+from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.pump import Pump
+from nmsd.server.runtime import GeventRuntime
+from nmsd.server.settings import DESCRIPTOR_RESERVE, NATIVE_THREADS, READ_TIMEOUT, WRITE_TIMEOUT
+from nmsd.server.tls import Certificates
+from nmsd.server.turns import Turns
+from nmsd.server.worker import Worker
+from nmsd.wire.protocol import Log, Service
+
+# Objects of parked sessions live long and hold no cycles: looking at all of them often would cost and find nothing.
+_GC_THRESHOLD: Final = (50_000, 20, 50)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a service is made with."""
+
+    config: Config
+    log: Log
+    runtime: GeventRuntime
+    board: Board
+    bus: Bus
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A service, and what comes with it.
+
+    `descriptors` is how many files its store and directory may hold open; `counters` gives facts for the status lines;
+    `duties` are called every second in the hub and may not wait; `close` is called at the end.
+    """
+
+    service: Service
+    descriptors: int = 0
+    counters: Callable[[], dict[str, Any]] = dict
+    duties: Sequence[Callable[[], None]] = field(default=())
+    close: Callable[[], None] = lambda: None
+
+
+def settings_of(service: str) -> ServiceSettings:
+    """The family of settings of a service.  Raises LookupError."""
+    for settings in SERVICES:
+        if settings.name == service:
+            return settings
+    raise LookupError(service)
+
+
+def run(
+    launch: Launch,
+    config: Config,
+    log: Log,
+    *,
+    settings: ServiceSettings,
+    stop_seconds: float,
+    open_service: Callable[[Tools], Opened],
+    reread: Callable[[], None] = lambda: None,
+) -> int:
+    """Serves until told to end; gives the exit status.  `reread` brings `config` and `log` up to date at a reload.
+    Raises ConfigError."""
+    hub: Any = get_hub()
+    hub.print_exception = lambda context, kind, value, trace: _log_stray(log, context, kind, value, trace)
+    certificates = Certificates(config, log, time.time)
+    if config[CERTIFICATE] and not certificates.available():
+        path = config.path(CERTIFICATE)
+        raise ConfigError([Problem("cannot be used", "the line before says why", name=CERTIFICATE.name, value=path)])
+    turns = Turns()
+    board = Board(launch.board)
+    board.claim(launch.service, launch.index)
+    bus = Bus(board, SocketDirectory(os.path.join(launch.instance, "run", "bus")), os.getpid(), turns)
+    runtime = GeventRuntime(min(config[NATIVE_THREADS], config[settings.max_threads]))
+    opened = open_service(Tools(config, log, runtime, board, bus))
+    others = opened.descriptors + config[DESCRIPTOR_RESERVE]
+
+    def session_limit() -> int:
+        budget = fit(config[settings.max_sessions], others)
+        if budget.lowered:
+            log(
+                "Warning", "General", "too few file descriptors: fewer sessions than configured",
+                sessions=budget.sessions, wanted=budget.wanted, limit=budget.limit, needed=budget.needed,
+            )  # fmt: skip
+        return budget.sessions
+
+    pump = Pump(
+        opened.service,
+        sessions=SessionPool(session_limit()),
+        commands=CommandPool(config[settings.max_threads], turns, log),
+        turns=turns,
+        bus=bus,
+        certificates=certificates,
+        log=log,
+        clock=time.monotonic,
+        read_timeout=config[READ_TIMEOUT],
+        write_timeout=config[WRITE_TIMEOUT],
+        name=f"{launch.service}{launch.index}-{os.getpid():x}",
+    )
+
+    def reload() -> tuple[int, int]:
+        reread()
+        certificates.refresh()
+        pump.read_timeout, pump.write_timeout = config[READ_TIMEOUT], config[WRITE_TIMEOUT]
+        return session_limit(), config[settings.max_threads]
+
+    worker = Worker(
+        pump,
+        board,
+        launch.listeners,
+        processes=config[settings.num_processes],
+        index=launch.index,
+        status_fd=launch.status_fd,
+        stop_seconds=stop_seconds,
+        on_reload=reload,
+        counters=opened.counters,
+        duties=(certificates.refresh, *opened.duties),
+    )
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
+    try:
+        worker.run()
+    finally:
+        opened.close()
+        bus.close()
+        board.close()
+    return 0
+
+
+def _log_stray(log: Log, context: Any, kind: Any, value: Any, trace: Any) -> None:
+    # What escapes a greenlet or callback of gevent's own; it would go to standard error.
+    text = "".join(traceback.format_exception(kind, value, trace))
+    log("Error", "General", "unexpected exception", context=repr(context), trace=text)
