@@ -13,8 +13,11 @@ import fcntl
 import os
 import re
 import socket
-import threading
 import time
+
+# The system's own lock, even in a process that is patched later: native threads log too, and nothing under the lock
+# gives way to another greenlet.
+from _thread import allocate_lock
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Final
@@ -126,7 +129,7 @@ class EventLog:
         self._clock = clock
         self._fd = -1
         self._inode = 0
-        self._lock = threading.Lock()  # native threads log too; nothing under it gives way to another greenlet
+        self._lock = allocate_lock()
         self.adjust(level, max_size, max_files)
 
     def adjust(self, level: str, max_size: int, max_files: int) -> None:

@@ -95,8 +95,10 @@ def load(
 def problem_of(config: Config, setting: Setting[Any], origins: Mapping[str, Origin], told: str) -> Problem:
     """The problem of a value that is right by itself; `told` is what is wrong and, after "; ", the mend."""
     what, _, mend = told.rpartition("; ")
-    origin = origins.get(setting.name, Origin(DEFAULT))
+    origin = origins.get(setting.name, Origin(config_path(config.instance)))
     value = "(secret)" if setting.secret else setting.kind.write(config[setting])
+    if setting.name not in origins:
+        value += " (the default)"
     return Problem(what, mend, origin.source, origin.line, setting.name, value, setting.kind.allowed)
 
 

@@ -73,6 +73,10 @@ class Config:
         """Whether some source sets it (else it has its default)."""
         return setting.name in self._values
 
+    def adopt(self, newer: Config) -> None:
+        """Takes the values of `newer`, at a reload: all who hold this object see them from now on."""
+        self._values = newer._values
+
     def path(self, setting: Setting[str]) -> str:
         """The value of a path setting; a relative one counts from the instance's directory."""
         return os.path.join(self.instance, self[setting])

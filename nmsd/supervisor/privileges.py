@@ -1,7 +1,7 @@
 """Who the workers run as when root started the server, and that this user can reach what it needs.
 
-Security: only the supervisor stays root, to bind ports; it reads nothing that comes from a client.  A worker is executed
-as the server's user from its first instruction.
+Security: only the supervisor stays root, to bind ports; it reads nothing that comes from a client.  A worker is run as
+the server's user from its first instruction.
 """
 
 from __future__ import annotations

@@ -1,0 +1,5 @@
+"""python -m nmsd"""
+
+from nmsd.cli.main import main
+
+main()

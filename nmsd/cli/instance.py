@@ -1,0 +1,49 @@
+"""The instance a subcommand works on, and its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from nmsd.model.errors import NmsdError
+
+if TYPE_CHECKING:
+    from nmsd.config.load import Loaded
+    from nmsd.config.setting import Config
+
+
+class Instance:
+    """What -I and NMSD_INSTANCE say."""
+
+    def __init__(self, directory: str | None) -> None:
+        self._directory = directory
+
+    @property
+    def directory(self) -> str:
+        """Its absolute path.  Raises NmsdError if none was given or it is none."""
+        if not self._directory:
+            raise NmsdError("which instance? give -I DIR or set NMSD_INSTANCE; `nmsd init DIR` makes one")
+        path = os.path.abspath(self._directory)
+        if not os.path.isfile(os.path.join(path, "etc", "nmsd.conf")):
+            raise NmsdError(f"{path} is no instance: it has no etc/nmsd.conf; `nmsd init {path}` makes one")
+        return path
+
+    def read(self, overrides: Sequence[str] = ()) -> Loaded:
+        """The configuration with what is wrong in it."""
+        from nmsd.config.load import read
+        from nmsd.settings import SECTIONS
+
+        return read(self.directory, SECTIONS, environ=os.environ, overrides=overrides)
+
+    def config(self) -> Config:
+        """The configuration.  Raises ConfigError when anything is wrong in it."""
+        from nmsd.config.load import load
+        from nmsd.settings import SECTIONS
+
+        return load(self.directory, SECTIONS, environ=os.environ).config
+
+
+pass_instance = click.make_pass_decorator(Instance)

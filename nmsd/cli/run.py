@@ -1,0 +1,92 @@
+"""nmsd run: the supervisor in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nmsd.cli.instance import Instance, pass_instance
+
+if TYPE_CHECKING:
+    from nmsd.config.load import Loaded
+
+
+@click.command()
+@click.option("-o", "overrides", metavar="NAME=VALUE", multiple=True, help="Set a setting for this run.")
+@click.option("--quiet", is_flag=True, help="Log to the files only.")
+@pass_instance
+def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
+    """Run the server in the foreground, until SIGTERM or Ctrl-C.
+
+    SIGHUP takes changed settings without dropping a session. Suits systemd (Type=notify), containers and terminals.
+    """
+    from nmsd.log import open_log
+    from nmsd.settings import SECTIONS
+    from nmsd.supervisor.loop import Supervisor
+    from nmsd.supervisor.notify import Notify, take_watchdog
+    from nmsd.supervisor.prepare import prepare
+    from nmsd.supervisor.signals import Signals
+
+    directory = instance.directory
+    signals = Signals()
+    signals.install()
+    environ = dict(os.environ)
+    notify = Notify(environ.get("NOTIFY_SOCKET", ""))
+    watchdog = take_watchdog(environ)
+
+    def load() -> Loaded:
+        return instance.read(overrides)
+
+    ground = prepare(load(), command=(sys.executable, "-m", "nmsd"), environ=environ, echo=not quiet)
+    log = open_log(ground.loaded.config, "nmsd", None if quiet else sys.stderr)
+    supervisor = Supervisor(
+        ground,
+        load,
+        SECTIONS,
+        log,
+        signals,
+        notify=notify,
+        watchdog=watchdog,
+        on_ready=lambda facts: None if quiet else _welcome(directory, facts),
+    )
+    status = supervisor.run()
+    if supervisor.restart_wanted:
+        os.execv(sys.executable, [sys.executable, "-m", "nmsd", *_arguments(directory, overrides, quiet)])
+    return status
+
+
+def _arguments(directory: str, overrides: Sequence[str], quiet: bool) -> list[str]:
+    options = [word for override in overrides for word in ("-o", override)]
+    return ["-I", directory, "run", *options, *(["--quiet"] if quiet else [])]
+
+
+def _welcome(directory: str, facts: dict[str, Any]) -> None:
+    """A short word on what runs now."""
+    lines = []
+    for service in facts["services"]:
+        if service["endpoints"]:
+            count = service["processes"]
+            processes = "1 process" if count == 1 else f"{count} processes"
+            lines.append((service["name"], ", ".join(service["endpoints"]), processes))
+    hint = f"Ctrl-C stops; `nmsd -I {directory} status` tells more."
+    if not sys.stdout.isatty():
+        click.echo(f"nmsd {facts['version']} runs on {directory}")
+        for name, endpoints, processes in lines:
+            click.echo(f"  {name}: {endpoints}, {processes}")
+        click.echo(hint)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"nmsd {facts['version']}  {directory}", title_justify="left", box=None, pad_edge=False)
+    for head in ("service", "listens on", ""):
+        table.add_column(head, style="bold" if head == "service" else None, header_style="dim")
+    for line in lines:
+        table.add_row(*line)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(hint, style="dim")

@@ -1,0 +1,127 @@
+"""nmsd status: services, workers, sessions against their maxima, and what the processes use."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from nmsd.cli.control import ask
+from nmsd.cli.errors import Failed
+from nmsd.cli.instance import Instance, pass_instance
+from nmsd.cli.output import json_option, print_json, print_table
+from nmsd.supervisor.control import NotRunning
+
+_NOT_RUNNING: Final = 3  # as init scripts are to answer, by the Linux Standard Base
+_STEPS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
+
+
+@click.command()
+@click.argument("service", required=False)
+@json_option
+@pass_instance
+def status(instance: Instance, service: str | None, as_json: bool) -> int:
+    """Show what runs. The exit status is 0 if all of it does, 1 if a part of it does not, 3 if none does."""
+    directory = instance.directory
+    try:
+        answer = ask(directory, "status", service)
+    except NotRunning as error:
+        if not as_json:
+            raise Failed([str(error)], _NOT_RUNNING) from None
+        answer = {"ok": True, "instance": directory, "state": "stopped", "services": []}
+    answer.pop("ok")
+    if answer["state"] == "stopped":
+        print_json(answer)
+        return _NOT_RUNNING
+    if service:
+        answer["services"] = [found for found in answer["services"] if found["name"] == service]
+    answer.update(_use(answer["pid"]))
+    for found in answer["services"]:
+        for worker in found["workers"]:
+            worker.update(_use(worker["pid"]))
+    if as_json:
+        print_json(answer)
+    else:
+        _print(answer)
+    healthy = all(found["state"] in ("running", "stopped") for found in answer["services"])
+    return 0 if healthy and answer["state"] == "running" else 1
+
+
+def _use(pid: int) -> dict[str, Any]:
+    """Memory in bytes, processor seconds, descriptors and their limit, native threads of a process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return {
+                "memory": process.memory_info().rss,
+                "cpu": round(times.user + times.system, 2),
+                "native_threads": process.num_threads(),
+                "descriptors": process.num_fds(),
+                "descriptor_limit": process.rlimit(psutil.RLIMIT_NOFILE)[0],
+            }
+    except psutil.Error:
+        return {}
+
+
+def _print(answer: dict[str, Any]) -> None:
+    click.echo(
+        f"nmsd {answer['version']} (pid {answer['pid']}) {answer['state']} for {_duration(answer['uptime'])}:"
+        f" {answer['instance']}"
+    )
+    rows = []
+    for service in answer["services"]:
+        endpoints = ", ".join(service["endpoints"])
+        rows.append((service["name"], service["state"], _sessions(service), str(service["restarts"]), endpoints))
+    click.echo()
+    print_table(("SERVICE", "STATE", "SESSIONS", "RESTARTS", "LISTENS ON"), rows)
+    workers = [(service["name"], worker) for service in answer["services"] for worker in service["workers"]]
+    if workers:
+        click.echo()
+        head = ("WORKER", "PID", "STATE", "SESSIONS", "COMMANDS", "DESCRIPTORS", "MEMORY", "CPU", "UP")
+        print_table(head, [_worker_row(name, worker) for name, worker in workers])
+    for service in answer["services"]:
+        for text in (service["reason"], service["last_death"] and f"last death: {service['last_death']}"):
+            if text:
+                click.echo(f"\n{service['name']}: {text}")
+
+
+def _sessions(service: dict[str, Any]) -> str:
+    workers = service["workers"]
+    if not workers:
+        return "-"
+    return f"{_total(workers, 'sessions')}/{_total(workers, 'max_sessions')}"
+
+
+def _total(workers: list[dict[str, Any]], name: str) -> int:
+    return sum(int(worker.get(name, 0)) for worker in workers)
+
+
+def _worker_row(name: str, worker: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{name}/{worker['index']}",
+        str(worker["pid"]),
+        worker["state"],
+        _of(worker, "sessions", "max_sessions"),
+        _of(worker, "threads", "max_threads"),
+        _of(worker, "descriptors", "descriptor_limit"),
+        f"{worker['memory'] / (1 << 20):.0f}M" if "memory" in worker else "-",
+        f"{worker['cpu']:.1f}s" if "cpu" in worker else "-",
+        _duration(worker["uptime"]),
+    )
+
+
+def _of(worker: dict[str, Any], used: str, most: str) -> str:
+    return f"{worker[used]}/{worker[most]}" if used in worker and most in worker else "-"
+
+
+def _duration(seconds: float) -> str:
+    left = int(seconds)
+    parts = []
+    for unit, size in _STEPS:
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join([*parts, f"{left}s"][:2])
