@@ -20,7 +20,7 @@ from nmsd.model.errors import NmsdError
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.framer import Announced, Framer, Literal, Trouble, split_announcement
 from nmsd.wire.protocol import Control, Job, Output, Peer
-from nmsd.wire.reader import NAME_LIMIT, Reader, split_tag
+from nmsd.wire.reader import NAME_LIMIT, Reader, split_tag, split_word
 
 _LITERAL_MINUS = 4096
 _SKIP_MAX = 1 << 26
@@ -180,6 +180,9 @@ class ImapConversation:
                 tag = self._tag or b"*"
                 what = "Missing command" if self._tag and b"\0" not in line else "Invalid command line"
                 return self._refuse_unknown(tag, what, announced)
+            if name == b"UID":  # "UID FETCH" and the like are rows of their own
+                word, self._start = split_word(text, self._start)
+                name += b" " + word
             self._command = self._tables.commands.get(name)
             if self._command is None:
                 return self._refuse_unknown(self._tag, "Unknown command " + name.decode("ascii"), announced)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from nmsd.imap.errors import No
 from nmsd.imap.session import Session
 from nmsd.imap.state import State
 from nmsd.imap.view import View
@@ -68,7 +69,7 @@ Answer = Generator[Output, None, Outcome]
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
+    """One command.  The by-UID variant of FETCH is a row named b"UID FETCH"; so with the others.
 
     `parse` reads the arguments after the name (the space before them included) to the end, and raises BadSyntax.  `run`
     carries it out.  `inline`: it never waits (no write, no directory, no long scan), so it may run in the event loop.
@@ -90,37 +91,69 @@ def no_arguments(reader: Reader, session: Session) -> None:
     reader.end()
 
 
+class FetchOptions:
+    """What a FETCH is to do beside its items: its modifiers (RFC 4466 §2.3) write here.
+
+    `by_uid`: it is UID FETCH.  `changed_since`: only messages with a greater modseq (RFC 7162 §3.1.4.1).  `vanished`:
+    tell those expunged since then too (RFC 7162 §3.2.6).  `parts`: further things to give.
+    """
+
+    __slots__ = ("by_uid", "changed_since", "parts", "vanished")
+
+    def __init__(self, by_uid: bool) -> None:
+        self.by_uid = by_uid
+        self.changed_since: int | None = None
+        self.vanished = False
+        self.parts: list[FetchPart] = []
+
+
 class FetchRow:
-    """The message being fetched, for a FetchPart's render: `changed` is set by those that alter flags."""
+    """The message being fetched, for a FetchPart's `write`.  `refusal`: what the command's tagged NO is to say, for a
+    part that cannot be given (the first one counts)."""
 
-    __slots__ = ("seq", "session", "uid", "view")
+    __slots__ = ("account", "refusal", "seq", "session", "uid", "view")
 
-    def __init__(self, session: Session, view: View) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.view = view
+        self.view = session.selected()
+        self.account = session.mail()
         self.seq = 0
         self.uid = 0
+        self.refusal: No | None = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the message; fewer at its end, or if it is gone."""
+        return self.account.read(self.view.mailbox_id, self.uid, offset, length)
 
 
 @dataclass(frozen=True)
 class FetchPart:
-    """One thing a FETCH asks for: the fields it needs of the store, and how it is written.
+    """One thing a FETCH asks for.
 
-    `render(row, values)` gets the values of `fields`, in order, and gives the item's text ("UID 5", 'BODY[1] "x"').
-    `sets_seen`: fetching it sets \\Seen (RFC 9051 §6.4.5).
+    `name` is what the answer calls it ("BODY[1]"); of two with one name one is given.  `fields` are what it needs of
+    the store.  With a `template` it has one field, which fills the one %-place (none at all: the UID).  Else `write(row,
+    values)` gives its text in pieces, the name included, out of the values of `fields` in order; a TEXT above
+    `fetch.plan.LARGE` comes as None and is got by `row.read`.  `sets_seen`: fetching it sets \\Seen (RFC 9051 §6.4.5).
     """
 
-    fields: tuple[Field, ...]
-    render: Callable[[FetchRow, tuple[Any, ...]], bytes]
+    name: bytes
+    fields: tuple[Field, ...] = ()
+    template: bytes = b""
+    write: Callable[[FetchRow, tuple[Any, ...]], Iterator[bytes]] | None = None
     sets_seen: bool = False
 
 
 @dataclass(frozen=True)
 class FetchItem:
-    """A FETCH item by name: `parse` reads what follows the name (sections, partials) and gives the part."""
+    """A FETCH item by name: `parse` reads what follows the name (sections, partials) and gives the part.
+
+    `with_flags`: bits of session.enabled; where one is set this part goes with every answer that tells changed flags.
+    Such an item takes no arguments.
+    """
 
     name: bytes
     parse: Callable[[Reader, Session], FetchPart]
+    with_flags: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,10 +184,16 @@ class SelectParam:
 
 @dataclass(frozen=True)
 class Modifier:
-    """A modifier of FETCH or STORE (RFC 4466 §2.3, §2.4), by name: `parse` reads its value."""
+    """A modifier of FETCH or STORE (RFC 4466 §2.3, §2.4), by name.
+
+    `parse` reads its value, the space before it included.  `apply(session, options, value)` writes it into the
+    command's options (FetchOptions; for STORE what commands/store.py makes) before the command runs; it raises
+    BadSyntax or No.
+    """
 
     name: bytes
     parse: Callable[[Reader, Session], Any]
+    apply: Callable[[Session, Any, Any], None]
 
 
 def always(session: Session) -> bool:
@@ -166,7 +205,8 @@ def always(session: Session) -> bool:
 class Extension:
     """One extension, all of it: what it adds anywhere.
 
-    `capabilities` are advertised in the `states` and while `when` holds.  `enables` gives (name, bits) that ENABLE
+    `capabilities` are advertised in the `states` and while `when` holds; so is what `capability` gives, for one whose
+    text depends on a setting.  `enables` gives (name, bits) that ENABLE
     understands, the bits those of session.enabled.
     """
 
@@ -174,6 +214,7 @@ class Extension:
     capabilities: tuple[bytes, ...] = ()
     states: State = State.AUTHENTICATED | State.SELECTED | State.NOT_AUTHENTICATED
     when: Callable[[Session], bool] = always
+    capability: Callable[[Session], bytes] | None = None
     commands: tuple[Command, ...] = ()
     enables: tuple[tuple[bytes, int], ...] = ()
     fetch_items: tuple[FetchItem, ...] = ()

@@ -59,6 +59,8 @@ class Tables:
         for extension in self.extensions:
             if session.state & extension.states and extension.when(session):
                 names.extend(extension.capabilities)
+                if extension.capability is not None:
+                    names.append(extension.capability(session))
         return b" ".join(names)
 
 

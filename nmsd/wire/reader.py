@@ -228,3 +228,12 @@ def split_tag(line: bytes) -> tuple[bytes, bytes, int]:
     if name is None:
         return tag, b"", start
     return tag, name.group().upper(), name.end()
+
+
+def split_word(line: bytes, start: int) -> tuple[bytes, int]:
+    """The second word of a command's name ("FETCH" in "UID FETCH") in upper case, and where it ends; b'' where a space
+    and an atom do not follow `start`."""
+    word = _ATOM.match(line, start + 1) if line[start : start + 1] == b" " else None
+    if word is None:
+        return b"", start
+    return word.group().upper(), word.end()
