@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from nmsd.config.services import DEFAULT_DOMAIN
@@ -40,9 +39,9 @@ class Recipient:
 
 
 class Delivery:
-    """Delivers into a store for the users of a directory, by the settings that `config` gives at the time."""
+    """Delivers into a store for the users of a directory, by the settings in force at the time."""
 
-    def __init__(self, config: Callable[[], Config], store: Store, directory: Directory) -> None:
+    def __init__(self, config: Config, store: Store, directory: Directory) -> None:
         self._config = config
         self._store = store
         self._directory = directory
@@ -50,7 +49,7 @@ class Delivery:
     def recipient(self, address: Address) -> Recipient:
         """Who gets mail for the address.  Raises Refusal, OverQuota (there is no room already), DirectoryError,
         StoreError."""
-        config = self._config()
+        config = self._config
         local, folder = address.local, ""
         separator = config[SEPARATOR]
         if separator and separator in local[1:]:
@@ -107,7 +106,7 @@ class Delivery:
         likely = [mailbox for mailbox in account.mailboxes() if mailbox.name.lower() == name.lower()]
         if len(likely) == 1:
             return likely[0]
-        if not self._config()[CREATE_FOLDERS]:
+        if not self._config[CREATE_FOLDERS]:
             return None
         try:
             account.create(name)

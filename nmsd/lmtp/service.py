@@ -22,8 +22,8 @@ _GREETING_BYTES: Final = 500
 class LmtpService:
     """Opens LMTP sessions.  All services take the same collaborators, whether or not they use each.
 
-    `now` gives seconds since the epoch.  The settings are looked up afresh for each session and command; a reload has
-    only to put the new ones into `shared.config`.
+    `now` gives seconds since the epoch.  Settings are looked up when they are needed, so a reload of `config` counts at
+    once.
     """
 
     name: Final = "lmtp"
@@ -39,18 +39,18 @@ class LmtpService:
         log: Log,
         now: Callable[[], float],
     ) -> None:
-        self.shared = Shared(config, store, directory, log, now)
+        self._shared = Shared(config, store, directory, log, now)
 
     def open(self, peer: Peer, session_id: str) -> LmtpConversation:
         """A new client's session."""
-        return LmtpConversation(self.shared, peer, session_id, self._greeting())
+        return LmtpConversation(self._shared, peer, session_id, self._greeting())
 
     def busy(self) -> bytes:
         """What a client is told instead of a greeting when there is no room for it."""
         return b"421 4.3.2 Too many connections, try again later\r\n"
 
     def _greeting(self) -> bytes:
-        shared = self.shared
+        shared = self._shared
         host = shared.host
         date = formatdate(shared.now(), usegmt=True)
         banner = expand_banner(shared.config[LMTP.banner], host=host, protocol="LMTP", date=date)

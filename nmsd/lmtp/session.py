@@ -24,7 +24,7 @@ class Shared:
 
     def __init__(self, config: Config, store: Store, directory: Directory, log: Log, now: Callable[[], float]) -> None:
         self.config = config
-        self.delivery = Delivery(lambda: self.config, store, directory)
+        self.delivery = Delivery(config, store, directory)
         self.log = log
         self.now = now
 

@@ -22,8 +22,8 @@ _GREETING_BYTES: Final = 500
 class PopService:
     """Opens POP3 sessions.  All services take the same collaborators, whether or not they use each.
 
-    `now` gives seconds since the epoch.  The settings are looked up afresh for each session and command; a reload has
-    only to put the new ones into `shared.config`.
+    `now` gives seconds since the epoch.  Settings are looked up when they are needed, so a reload of `config` counts at
+    once.
     """
 
     name: Final = "pop"
@@ -39,20 +39,20 @@ class PopService:
         log: Log,
         now: Callable[[], float],
     ) -> None:
-        self.shared = Shared(config, store, gate, log, now)
+        self._shared = Shared(config, store, gate, log, now)
 
     def open(self, peer: Peer, session_id: str) -> PopConversation:
         """A new client's session."""
-        return PopConversation(self.shared, peer, session_id, self._greeting())
+        return PopConversation(self._shared, peer, session_id, self._greeting())
 
     def busy(self) -> bytes:
         """What a client is told instead of a greeting when there is no room for it."""
         return b"-ERR [SYS/TEMP] Too many connections, try again later\r\n"
 
     def _greeting(self) -> bytes:
-        config = self.shared.config
+        config = self._shared.config
         banner = expand_banner(
-            config[POP.banner], host=config[HOSTNAME], protocol="POP3", date=formatdate(self.shared.now(), usegmt=True)
+            config[POP.banner], host=config[HOSTNAME], protocol="POP3", date=formatdate(self._shared.now(), usegmt=True)
         )
         # Angle brackets would be APOP's timestamp (RFC 1939 §7).
         text = banner.replace("<", "(").replace(">", ")").encode("ascii", "replace")

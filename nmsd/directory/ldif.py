@@ -1,0 +1,188 @@
+"""The embedded directory: the users in one LDIF file, re-read when it changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from nmsd.config.services import DEFAULT_DOMAIN
+from nmsd.config.setting import Config
+from nmsd.directory.api import User
+from nmsd.directory.ldif_file import parse_ldif
+from nmsd.directory.password import hash_password, verify_password
+from nmsd.directory.runtime import Log, Runtime
+from nmsd.directory.schema import Schema, schema_of, values
+from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME, LDIF_FILE
+from nmsd.directory.users import BadEntry, read_user
+from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, NmsdError
+
+_Stamp = tuple[int, int, int]
+
+
+class _Record:
+    """A user with what only the directory may see.  `problem`: what is wrong with the entry, '' for nothing."""
+
+    __slots__ = ("passwords", "problem", "user")
+
+    def __init__(self, user: User, passwords: tuple[str, ...], problem: str) -> None:
+        self.user = user
+        self.passwords = passwords
+        self.problem = problem
+
+
+class _Users:
+    """The users of one state of the file, by login name and by address."""
+
+    def __init__(self) -> None:
+        self.records: list[_Record] = []
+        self.by_uid: dict[str, list[_Record]] = {}
+        self.by_address: dict[str, list[_Record]] = {}
+
+    def add(self, record: _Record) -> None:
+        user = record.user
+        self.records.append(record)
+        self.by_uid.setdefault(user.uid.lower(), []).append(record)
+        for address in {user.account, *user.aliases}:
+            self.by_address.setdefault(address, []).append(record)
+
+
+class LdifDirectory:
+    """The back end.
+
+    A file that is missing, half written or wrong leaves the users there were; if there were none yet, lookups raise
+    DirectoryUnavailable until it is mended.  `generation` grows with each change taken over.
+    """
+
+    def __init__(self, config: Config, runtime: Runtime, log: Log) -> None:
+        self.generation = 0
+        self._config = config
+        self._schema: Schema = schema_of(config)
+        self._path = config.path(LDIF_FILE)
+        self._domain = config[DEFAULT_DOMAIN].lower()
+        self._runtime = runtime
+        self._log = log
+        self._users: _Users | None = None
+        self._stamp: _Stamp | None = None
+        self._reading = False
+        self._dummy = ""
+        self._refresh()
+
+    # The contract
+
+    def find(self, login: str) -> User | None:
+        """As the contract says."""
+        record = self._find_login(login)
+        return None if record is None else record.user
+
+    def find_recipient(self, address: str) -> User | None:
+        """As the contract says."""
+        users = self._current()
+        name = address.lower()
+        if "@" not in name and self._domain:
+            name = f"{name}@{self._domain}"
+        found = users.by_address.get(name)
+        if found is None:
+            found = users.by_address.get(name[name.rfind("@") :], []) if "@" in name else []
+        record = _only(found, address)
+        return None if record is None else record.user
+
+    def authenticate(self, login: str, password: str) -> User:
+        """As the contract says.  An unknown user takes as long as a wrong password."""
+        record = self._find_login(login)
+        passwords = () if record is None else record.passwords
+        if not self._runtime.offload(lambda: self._verify(passwords, password)) or record is None:
+            raise BadCredentials("no such user" if record is None else "wrong password")
+        return record.user
+
+    def accounts(self) -> Iterator[User]:
+        """As the contract says."""
+        for record in self._current().records:
+            yield record.user
+
+    # Looking up
+
+    def _find_login(self, login: str) -> _Record | None:
+        users = self._current()
+        name = login.lower()
+        found = list(users.by_uid.get(name, ()))
+        local, at, domain = name.rpartition("@")
+        if not at:
+            if self._domain:
+                found += users.by_address.get(f"{name}@{self._domain}", ())
+        elif local:  # a catch-all is nobody's login
+            found += users.by_address.get(name, ())
+            if domain == self._domain:
+                found += users.by_uid.get(local, ())
+        return _only(found, login)
+
+    def _verify(self, passwords: tuple[str, ...], password: str) -> bool:
+        if not passwords:
+            if not self._dummy:
+                self._dummy = hash_password("", self._config[ARGON2_MEMORY], self._config[ARGON2_TIME])
+            verify_password(self._dummy, password)
+            return False
+        return any(verify_password(stored, password) for stored in passwords)
+
+    # Reading
+
+    def _current(self) -> _Users:
+        self._refresh()
+        if self._users is None:
+            raise DirectoryUnavailable(f"{self._path} cannot be read; the log says why")
+        return self._users
+
+    def _refresh(self) -> None:
+        """Takes over a change of the file.  Whoever comes while that goes on gets the users there were."""
+        stamp = self._file_stamp()
+        if stamp == self._stamp or (self._reading and self._users is not None):
+            return
+        self._reading = True
+        try:
+            self._users = self._runtime.offload(self._read)
+            self.generation += 1
+        except (NmsdError, OSError) as error:
+            kept = "" if self._users is None else "; the users before the change stay"
+            self._log("Error", "Account", f"{self._path}: {error}{kept}")
+        finally:
+            self._stamp = stamp  # a change while it was read will show
+            self._reading = False
+
+    def _file_stamp(self) -> _Stamp:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return (0, 0, 0)
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    def _read(self) -> _Users:
+        with open(self._path, "rb") as file:
+            data = file.read()
+        users = _Users()
+        schema = self._schema
+        quotas = {*schema.size_quota, *schema.message_quota}
+        for entry in parse_ldif(data).entries():
+            attributes = entry.attributes()
+            problem = ""
+            try:
+                user = read_user(entry.dn, attributes, schema, self._config, self._domain)
+            except BadEntry as error:
+                problem = str(error)
+                self._log("Warning", "Account", problem)
+                rest = {name: found for name, found in attributes.items() if name not in quotas}
+                user = read_user(entry.dn, rest, schema, self._config, self._domain)
+            if user is not None:
+                users.add(_Record(user, tuple(values(attributes, schema.password)), problem))
+        return users
+
+
+def _only(found: list[_Record], name: str) -> _Record | None:
+    """The one record there is, or None.  Raises AmbiguousEntry, DirectoryUnavailable (a bad entry)."""
+    if not found:
+        return None
+    first = found[0]
+    for other in found:
+        if other is not first:
+            raise AmbiguousEntry(f"{name} is both {first.user.dn} and {other.user.dn}")
+    if first.problem:
+        raise DirectoryUnavailable(first.problem)
+    return first

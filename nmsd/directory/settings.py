@@ -1,0 +1,98 @@
+"""The directory's settings: where the users are, what their attributes are called, and how passwords are kept."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nmsd.config import kinds
+from nmsd.config.setting import Section, Setting
+
+LDIF_FILE: Final = Setting(
+    "local.ugldiffile",
+    kinds.path(),
+    "etc/directory.ldif",
+    "The file of the embedded directory, in LDIF; `nmsd user` edits it, and so may you. Running servers see a change at"
+    " once; a file that cannot be read leaves them with the users they had.",
+    reload="worker",
+)
+DEFAULT_SIZE: Final = Setting(
+    "store.defaultmailboxquota",
+    kinds.integer(-1, 1 << 50, "bytes"),
+    -1,
+    "How many bytes an account may hold whose entry does not say; -1, the default, as many as it likes.",
+)
+DEFAULT_MESSAGES: Final = Setting(
+    "store.defaultmessagequota",
+    kinds.integer(-1, 1 << 40, "messages"),
+    -1,
+    "How many messages an account may hold whose entry does not say; -1, the default, as many as it likes.",
+)
+ZERO_QUOTA: Final = Setting(
+    "store.zeroquota",
+    kinds.choice("refuse", "unlimited", "nothing"),
+    "refuse",
+    "What a quota of 0 in a user's entry means: no limit (Messaging Server 4), or no room at all (version 6). The"
+    " default guesses neither: such a user can get no mail and not log in until you say, and the log tells why.",
+)
+ARGON2_MEMORY: Final = Setting(
+    "password.argon2memory",
+    kinds.size(1 << 13, 1 << 32),
+    19 << 20,
+    "How much memory the hash of a new password takes, and each check of it. More makes guessing from a stolen file"
+    " dearer, and logins too; the default is what OWASP recommends.",
+)
+ARGON2_TIME: Final = Setting(
+    "password.argon2time",
+    kinds.integer(1, 1000, "passes"),
+    2,
+    "How many passes over its memory the hash of a new password makes. The default goes with password.argon2memory's.",
+)
+
+
+def _attribute(name: str, default: tuple[str, ...], what: str) -> Setting[tuple[str, ...]]:
+    return Setting(
+        "local.ugattr." + name,
+        kinds.words("attribute names, with commas between"),
+        default,
+        f"The attribute of a user's entry that holds {what}; of several the first that the entry has counts. Change it"
+        " for a directory with another schema than Netscape's.",
+        reload="worker",
+    )
+
+
+UID: Final = _attribute("uid", ("uid",), "the login name")
+NAME: Final = _attribute("name", ("cn", "displayName"), "the person's name")
+MAIL: Final = _attribute("mail", ("mail",), "the primary address, which also names the account in the store")
+ALIAS: Final = _attribute(
+    "alias", ("mailAlternateAddress",), "further addresses; one like @example.com takes all mail of a domain"
+)
+PASSWORD: Final = _attribute("password", ("userPassword",), "the password, hashed")
+SIZE_QUOTA: Final = _attribute("quota", ("mailQuota",), "the quota in bytes (-1 none, -2 the server's default)")
+MESSAGE_QUOTA: Final = _attribute(
+    "messagequota", ("nsmsgNumMsgQuota", "mailMsgQuota"), "the quota in messages (-1 none, -2 the server's default)"
+)
+STATUS: Final = _attribute("status", ("inetUserStatus",), "the user's status: active, inactive, deleted")
+MAIL_STATUS: Final = _attribute(
+    "mailstatus", ("mailUserStatus",), "the mail account's status, which counts where the user's is active"
+)
+DENIED: Final = _attribute("disallow", ("nsmsgDisallowAccess",), "the services the user may not use: imap, pop, smtp")
+
+SECTION: Final = Section("Embedded directory", (LDIF_FILE, ARGON2_MEMORY, ARGON2_TIME))
+USER_SECTION: Final = Section(
+    "Users",
+    (
+        DEFAULT_SIZE,
+        DEFAULT_MESSAGES,
+        ZERO_QUOTA,
+        UID,
+        NAME,
+        MAIL,
+        ALIAS,
+        PASSWORD,
+        SIZE_QUOTA,
+        MESSAGE_QUOTA,
+        STATUS,
+        MAIL_STATUS,
+        DENIED,
+    ),
+)
