@@ -24,6 +24,7 @@ ACCOUNTS: Final = 1 << 16  # hashes of accounts
 THROTTLES: Final = 1 << 13  # entries of failed logins, two words each
 
 _HEADER: Final = 4096
+_SECRET: Final = slice(16, 32)
 _ROW: Final = 64
 _STAMPS_AT: Final = _HEADER + WORKERS * _ROW
 _THROTTLES_AT: Final = _STAMPS_AT + ACCOUNTS * 8
@@ -93,6 +94,9 @@ class Board:
         self.throttles = whole[_THROTTLES_AT : _THROTTLES_AT + THROTTLES * 16].cast("Q")
         self._watches = whole[_WATCHES_AT:]
         self._number = -1
+        with self._locked():
+            if not any(self._map[_SECRET]):
+                self._map[_SECRET] = os.urandom(16)
 
     @property
     def number(self) -> int:
@@ -103,6 +107,11 @@ class Board:
     def generation(self) -> int:
         """A number that changes whenever a worker comes or goes."""
         return self._words[0]
+
+    @property
+    def secret(self) -> bytes:
+        """A key that only the workers know, the same for all of them."""
+        return self._map[_SECRET]
 
     def claim(self, service: str, index: int) -> None:
         """Takes a free row for this process, and frees those of dead ones.  Raises RuntimeError if there is none.

@@ -38,8 +38,9 @@ class _Known:
 class DirectoryGate:
     """The gate of one worker.
 
-    `clock` gives seconds that only go forward; `pause` holds the caller's greenlet up for so many seconds.  A directory
-    with an attribute `generation`, a number that changes with its data, has the cache forget at once.
+    `throttles` are of addresses and of logins; `clock` gives seconds that only go forward; `pause` holds the caller's
+    greenlet up for so many seconds.  A directory with an attribute `generation`, a number that changes with its data,
+    has the cache forget at once.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class DirectoryGate:
         config: Config,
         directory: Directory,
         store: Store,
-        throttle: Throttle,
+        throttles: tuple[Throttle, Throttle],
         log: Log,
         clock: Callable[[], float],
         pause: Callable[[float], None],
@@ -57,7 +58,7 @@ class DirectoryGate:
         self._config = config
         self._directory = directory
         self._store = store
-        self._throttle = throttle
+        self._addresses, self._logins = throttles
         self._log = log
         self._clock = clock
         self._pause = pause
@@ -92,26 +93,27 @@ class DirectoryGate:
             if known.generation == generation and self._clock() < known.until:
                 return known.user
             del self._known[key]
-        names = (f"address {address}", f"login {login.lower()}")
+        name = login.lower()
+        held = (f"address {address}", f"login {name}")
         limit = self._config[BAD_LOGIN_WAITING]
-        if any(self._waiting[name] >= limit for name in names):
+        if any(self._waiting[who] >= limit for who in held):
             raise LoginRefused("Too many failed logins, try again later", "UNAVAILABLE")
         try:
             user = self._directory.authenticate(login, password)
         except (BadCredentials, AmbiguousEntry) as error:
-            self._hold_back(names)
+            seconds = max(
+                throttle.delay(throttle.failed(who))
+                for throttle, who in ((self._addresses, address), (self._logins, name))
+            )
+            if seconds:
+                with self._held_back(held):
+                    self._pause(seconds)
             if isinstance(error, AmbiguousEntry):
                 raise BadCredentials(str(error)) from None
             raise
-        self._throttle.forgive(names[1])
+        self._logins.forgive(name)
         self._remember(key, user, generation)
         return user
-
-    def _hold_back(self, names: tuple[str, ...]) -> None:
-        seconds = max(self._throttle.delay(self._throttle.failed(name)) for name in names)
-        if seconds:
-            with self._held_back(names):
-                self._pause(seconds)
 
     @contextmanager
     def _held_back(self, names: tuple[str, ...]) -> Iterator[None]:

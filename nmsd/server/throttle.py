@@ -1,4 +1,4 @@
-"""Failed logins, counted per address and per account for all workers on the board.
+"""Failed logins, counted for all workers on the board: a table of addresses, and one of logins.
 
 The table is small and its cells are shared: of two names with one cell the one that fails more often keeps it, and two
 workers that write at once may lose a failure.  What is counted is forgotten after some time without a failure.
@@ -17,11 +17,15 @@ _COUNT_MAX = (1 << _COUNT_BITS) - 1
 
 
 class Throttle:
-    """`cells` are words in pairs: a hash of the name; seconds and failures.  `clock` is the system's monotonic one,
-    which all workers share."""
+    """One table.  `cells` are words in pairs: a hash of the name; seconds and failures.
 
-    def __init__(self, cells: memoryview, config: Config, clock: Callable[[], float]) -> None:
+    `secret` is the key of the hash: with a known one, failures of a name made up for it could drive another out of the
+    table.  `clock` is the system's monotonic one, which all workers share.
+    """
+
+    def __init__(self, cells: memoryview, secret: bytes, config: Config, clock: Callable[[], float]) -> None:
         self._cells = cells
+        self._secret = secret
         self._config = config
         self._clock = clock
 
@@ -69,6 +73,15 @@ class Throttle:
         return int(self._clock())
 
     def _find(self, name: str) -> tuple[int, int]:
-        digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=16).digest()
         pairs = len(self._cells) // 2
         return int.from_bytes(digest[:8], "little") % pairs * 2, int.from_bytes(digest[8:], "little")
+
+
+def make_throttles(
+    cells: memoryview, secret: bytes, config: Config, clock: Callable[[], float]
+) -> tuple[Throttle, Throttle]:
+    """The table of addresses and the table of logins, in the halves of `cells`: one login and one address that shared a
+    cell would drive each other out."""
+    half = len(cells) // 2
+    return Throttle(cells[:half], secret, config, clock), Throttle(cells[half:], secret, config, clock)

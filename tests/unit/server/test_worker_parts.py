@@ -1,0 +1,264 @@
+"""The smaller parts of a worker: descriptors, status lines, native threads, turns, pools, settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from nmsd.server import settings
+from nmsd.server.limits import fit
+from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.runtime import GeventRuntime
+from nmsd.server.status import StatusPipe
+from nmsd.server.turns import SLICE_S, Turns
+from tests.unit.server.server_stand import EventList, Stand
+
+# Descriptors
+
+
+class System:
+    """A system with limits; `refuses` forbids to raise the soft one."""
+
+    def __init__(self, soft: int, hard: int, refuses: bool = False) -> None:
+        self.soft = soft
+        self.hard = hard
+        self.refuses = refuses
+
+    def raise_soft(self, soft: int) -> None:
+        if self.refuses:
+            raise PermissionError
+        self.soft = soft
+
+    def fit(self, sessions: int, others: int) -> Any:
+        return fit(sessions, others, limits=lambda: (self.soft, self.hard), raise_soft=self.raise_soft)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "sessions", "limit"),
+    [
+        (5000, 5000, 4000, 5000),
+        (1024, 100_000, 4000, 4100),
+        (1024, 4100, 4000, 4100),
+        (1024, 4099, 3999, 4099),
+        (1024, 1024, 924, 1024),
+        (50, 50, 1, 50),
+    ],
+)
+def test_sessions_are_lowered_to_what_the_descriptor_limit_allows(
+    soft: int, hard: int, sessions: int, limit: int
+) -> None:
+    budget = System(soft, hard).fit(4000, 100)
+    assert (budget.sessions, budget.limit, budget.needed) == (sessions, limit, 4100)
+    assert budget.lowered == (sessions < 4000)
+
+
+def test_a_system_that_forbids_to_raise_the_limit_is_lived_with() -> None:
+    assert System(1024, 100_000, refuses=True).fit(4000, 100).sessions == 924
+
+
+# Status lines
+
+
+@pytest.fixture
+def pipe() -> Any:
+    return socket.socketpair()
+
+
+def test_a_status_line_is_written_when_something_changes_and_every_ten_seconds(pipe: Any) -> None:
+    now = [0.0]
+    ours, theirs = pipe
+    status = StatusPipe(ours.fileno(), lambda: now[0], lambda: None)
+    for at, sessions in ((0.0, 1), (1.0, 1), (2.0, 2), (9.0, 2), (10.0, 2), (11.0, 2)):
+        now[0] = at
+        status.tell({"state": "ready", "sessions": sessions})
+    lines = [json.loads(line) for line in theirs.recv(65536).splitlines()]
+    assert [line["sessions"] for line in lines] == [1, 2, 2]
+    assert all(line["memory"] > 0 and line["descriptors"] > 0 and line["descriptor_limit"] > 0 for line in lines)
+    status.close()
+
+
+def test_the_other_end_s_closing_is_noticed_once(stand: Stand) -> None:
+    reader, writer = os.pipe()
+    ours, theirs = socket.socketpair()
+    for end, close in ((writer, lambda: os.close(reader)), (ours.fileno(), theirs.close)):
+        gone: list[int] = []
+        status = StatusPipe(end, time.monotonic, lambda gone=gone: gone.append(1))
+        gevent.sleep(0.005)
+        assert gone == []
+        close()
+        stand.settle(lambda gone=gone: bool(gone))
+        status.tell({"state": "ready"})
+        assert gone == [1]
+    os.close(writer)
+
+
+def test_a_reader_that_does_not_read_blocks_nobody_and_gets_whole_lines(pipe: Any) -> None:
+    ours, theirs = pipe
+    status = StatusPipe(ours.fileno(), time.monotonic, lambda: None)
+    for sessions in range(5000):
+        status.tell({"state": "ready", "sessions": sessions})
+    theirs.setblocking(False)
+    received = b""
+    for sessions in range(10_000, 10_010):
+        try:
+            while True:
+                received += theirs.recv(65536)
+        except BlockingIOError:
+            status.tell({"state": "ready", "sessions": sessions})
+    told = [json.loads(line)["sessions"] for line in received.splitlines()]
+    assert told == sorted(told)
+    assert told[-1] >= 10_000
+    status.close()
+
+
+# Native threads
+
+
+def test_offloaded_work_runs_in_a_native_thread_and_the_hub_goes_on() -> None:
+    runtime = GeventRuntime(2)
+    started, go_on = threading.Event(), threading.Event()
+
+    def work() -> int:
+        started.set()
+        go_on.wait()
+        return threading.get_native_id()
+
+    greenlet = gevent.spawn(runtime.offload, work)
+    while not started.is_set():
+        gevent.sleep(0.001)
+    go_on.set()
+    assert greenlet.get() != threading.get_native_id()
+    runtime.close()
+
+
+def test_an_exception_comes_back_from_the_native_thread(capfd: pytest.CaptureFixture[str]) -> None:
+    runtime = GeventRuntime(1)
+
+    def work() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        runtime.offload(work)
+    assert capfd.readouterr().err == ""
+    runtime.close()
+
+
+def test_work_offloaded_from_a_native_thread_runs_there() -> None:
+    runtime = GeventRuntime(1)
+    inner: Callable[[], int] = threading.get_native_id
+    assert runtime.offload(lambda: (threading.get_native_id(), runtime.offload(inner))) is not None
+    outer, nested = runtime.offload(lambda: (threading.get_native_id(), runtime.offload(inner)))
+    assert outer == nested
+    runtime.close()
+
+
+def test_a_signal_may_be_given_before_or_after_the_wait_and_from_a_native_thread() -> None:
+    runtime = GeventRuntime(1)
+    early = runtime.signal()
+    early.set()
+    early.wait()
+    late = runtime.signal()
+    waiter = gevent.spawn(late.wait)
+    gevent.sleep(0)
+    runtime.offload(late.set)
+    waiter.get(timeout=10)
+    runtime.close()
+
+
+# Turns and pools
+
+
+def test_sockets_come_first_when_a_greenlet_takes_a_turn() -> None:
+    turns = Turns()
+    ours, theirs = socket.socketpair()
+    seen: list[int] = []
+    rounds = [0]
+    watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
+    watcher.start(lambda: (seen.append(rounds[0]), watcher.stop()))
+
+    def run() -> None:
+        while rounds[0] < 100:
+            rounds[0] += 1
+            turns.take()
+
+    theirs.send(b"x")
+    gevent.joinall([gevent.spawn(run) for _ in range(3)])
+    assert seen
+    assert seen[0] <= 6
+
+
+def test_a_turn_is_due_after_a_slice() -> None:
+    turns = Turns()
+    gevent.sleep(0.001)
+    gevent.get_hub().loop.update_now()
+    assert not turns.due()
+    end = time.time() + SLICE_S * 1.2
+    while time.time() < end:
+        pass
+    assert turns.due()
+
+
+class Job:
+    def __init__(self, run: Callable[[], Any]) -> None:
+        self.run = run
+
+
+def test_a_larger_command_pool_starts_what_was_waiting() -> None:
+    event = Event()
+    pool = CommandPool(1, Turns(), EventList())
+    done: list[int] = []
+    for number in range(4):
+        pool.submit(Job(lambda number=number: (event.wait(), done.append(number))))
+    gevent.sleep(0)
+    assert (pool.busy, pool.waiting()) == (1, 3)
+    pool.resize(3)
+    assert (pool.busy, pool.waiting()) == (3, 1)
+    pool.resize(1)
+    event.set()
+    while pool.busy:
+        gevent.sleep(0.001)
+    assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_work_that_fails_is_logged_and_its_greenlet_goes_on() -> None:
+    log = EventList()
+    pool = CommandPool(1, Turns(), log)
+    done = Event()
+    pool.submit(Job(lambda: 1 / 0))
+    pool.submit(Job(done.set))
+    done.wait(timeout=10)
+    assert log.texts("Error") == ["work in a greenlet failed"]
+
+
+def test_the_session_pool_holds_sessions_and_may_change_its_size() -> None:
+    room: list[int] = []
+    pool = SessionPool(2, lambda: room.append(1))
+    one, two = object(), object()
+    pool.add(one)
+    assert not pool.full()
+    pool.add(two)
+    assert pool.full()
+    pool.resize(3)
+    assert not pool.full()
+    pool.resize(1)
+    pool.discard(one)
+    assert pool.full()
+    pool.discard(two)
+    assert room == [1, 1]
+    assert pool.join(timeout=1)
+
+
+def test_every_default_is_allowed_and_every_setting_says_why_one_changes_it() -> None:
+    for section in settings.SECTIONS:
+        for setting in section.settings:
+            assert setting.kind.parse(setting.kind.write(setting.default)) == setting.default
+            assert len(setting.help) > 60
