@@ -17,6 +17,7 @@ from nmsd.imap.view import View
 from nmsd.model.mailbox import Mailbox
 from nmsd.model.message import Field
 from nmsd.model.search import Key
+from nmsd.model.uidset import UidSet
 from nmsd.store.api import Account
 from nmsd.wire.protocol import Output
 from nmsd.wire.reader import Reader
@@ -131,8 +132,8 @@ class FetchPart:
     """One thing a FETCH asks for.
 
     `name` is what the answer calls it ("BODY[1]"); of two with one name one is given.  `fields` are what it needs of
-    the store.  With a `template` it has one field, which fills the one %-place (none at all: the UID).  Else `write(row,
-    values)` gives its text in pieces, the name included, out of the values of `fields` in order; a TEXT above
+    the store.  With a `template` it has one field, which fills the one %-place (no field: the UID does).  Else
+    `write(row, values)` gives its text in pieces, the name included, out of the values of `fields` in order; a TEXT above
     `fetch.plan.LARGE` comes as None and is got by `row.read`.  `sets_seen`: fetching it sets \\Seen (RFC 9051 §6.4.5).
     """
 
@@ -162,6 +163,40 @@ class SearchKey:
 
     name: bytes
     parse: Callable[[Reader, Session, str], Key]
+
+
+class Found:
+    """What a SEARCH found: `uids`, in `view`, to be told as UIDs or as sequence numbers."""
+
+    __slots__ = ("by_uid", "uids", "view")
+
+    def __init__(self, uids: UidSet, view: View, by_uid: bool) -> None:
+        self.uids = uids
+        self.view = view
+        self.by_uid = by_uid
+
+    def number(self, uid: int) -> int:
+        """How the message `uid` is told."""
+        return uid if self.by_uid else self.view.seq(uid)
+
+    def numbers(self) -> UidSet:
+        """How all of them are told."""
+        return self.uids if self.by_uid else self.view.seqs(self.uids)
+
+
+@dataclass(frozen=True)
+class ReturnOption:
+    """A result option of SEARCH (RFC 4466 §2.6), by name.
+
+    `parse` reads its value.  `item(found, value)` writes its part of the ESEARCH answer, the space before it included.
+    `shows(found, value)` gives the UIDs that part tells of.  `saves`: the result becomes "$".
+    """
+
+    name: bytes
+    parse: Callable[[Reader, Session], Any]
+    item: Callable[[Found, Any], bytes] | None = None
+    shows: Callable[[Found, Any], UidSet] | None = None
+    saves: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,5 +256,6 @@ class Extension:
     fetch_modifiers: tuple[Modifier, ...] = ()
     store_modifiers: tuple[Modifier, ...] = ()
     search_keys: tuple[SearchKey, ...] = ()
+    search_returns: tuple[ReturnOption, ...] = ()
     status_items: tuple[StatusItem, ...] = ()
     select_params: tuple[SelectParam, ...] = ()

@@ -122,7 +122,8 @@ class Session:
         self.move(Event.LOGIN)
 
     def select(self, view: View) -> None:
-        """Enters the selected state."""
+        """Enters the selected state.  SELECT tells HIGHESTMODSEQ in any case."""
+        view.modseq_told = bool(self.enabled & CONDSTORE)
         self.view = view
         self.saved = None
         self.move(Event.SELECT)

@@ -44,7 +44,15 @@ LOGIN_TIMEOUT: Final = Setting(
     180,
     "How long a client may stay connected without logging in. Dovecot waits 180.",
 )
+MAX_SEARCH_DEPTH: Final = Setting(
+    "imap.maxsearchdepth",
+    kinds.integer(1, 200),
+    100,
+    "How deep NOT, OR and parentheses may be nested in a SEARCH. Clients that look for many addresses at once chain one"
+    " OR in another, a few dozen deep; each level costs some stack.",
+)
 
 SECTION: Final = Section(
-    "IMAP protocol", (MAX_LINE, MAX_LITERALS, NONSYNC_LITERALS, MAX_BAD_COMMANDS, HEARTBEAT, LOGIN_TIMEOUT)
+    "IMAP protocol",
+    (MAX_LINE, MAX_LITERALS, NONSYNC_LITERALS, MAX_BAD_COMMANDS, HEARTBEAT, LOGIN_TIMEOUT, MAX_SEARCH_DEPTH),
 )

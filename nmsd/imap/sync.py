@@ -7,6 +7,7 @@ from collections.abc import Collection
 from nmsd.imap.errors import Bye
 from nmsd.imap.session import CONDSTORE, QRESYNC, Session
 from nmsd.imap.view import View
+from nmsd.model.changes import Stored
 from nmsd.model.errors import NoSuchMailbox
 from nmsd.model.flags import MAX_KEYWORDS
 from nmsd.model.uidset import UidSet
@@ -22,6 +23,8 @@ def is_quiet(session: Session, may_expunge: bool) -> bool:
         return True
     account = session.account
     assert account is not None
+    if session.enabled & CONDSTORE and not view.modseq_told:
+        return False
     return view.stamp == session.shared.changes.stamp(account.name) and not (may_expunge and view.pending)
 
 
@@ -48,11 +51,7 @@ def sync(session: Session, may_expunge: bool, own: Collection[int] = _NOBODY) ->
         lines.extend(tell_expunged(session, view, view.pending))
     known = view.uidnext
     new = UidSet.of_sorted(uid for uid, _flags, _modseq in changes.flags if uid >= known)
-    if changes.keywords != view.keywords:
-        view.keywords = changes.keywords
-        lines.append(flags_line(view.keywords))
-        if not view.read_only:
-            lines.append(permanent_flags_line(view.keywords))
+    lines.extend(keyword_lines(view, changes.keywords))
     if new:
         view.add(new, changes.uidnext)
         lines.append(b"* %d EXISTS\r\n" % len(view.uids))
@@ -63,7 +62,25 @@ def sync(session: Session, may_expunge: bool, own: Collection[int] = _NOBODY) ->
             seq = view.seq(uid)
             if seq:
                 lines.append(flag_line(session, view, seq, uid, flags, modseq))
+    lines.extend(_tell_modseq(session, view))
     return lines
+
+
+def _tell_modseq(session: Session, view: View) -> list[bytes]:
+    # HIGHESTMODSEQ is due when a client first turns to modseqs (RFC 7162 §3.1); and while expunges are held back, so
+    # that no modseq in a FETCH makes the client believe it has heard of them (§3.2).
+    if not view.pending:
+        view.settled = view.modseq
+    held_back = session.enabled & QRESYNC and view.pending
+    if session.enabled & CONDSTORE and (held_back or not view.modseq_told):
+        view.modseq_told = True
+        return [b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % view.settled]
+    return []
+
+
+def modseq_code(session: Session, modseq: int) -> bytes:
+    """The response code that ends a command which expunged (RFC 7162 §3.2.7), for those who know of modseqs."""
+    return b"HIGHESTMODSEQ %d" % modseq if session.enabled & CONDSTORE else b""
 
 
 def tell_expunged(session: Session, view: View, uids: UidSet) -> list[bytes]:
@@ -80,6 +97,13 @@ def tell_expunged(session: Session, view: View, uids: UidSet) -> list[bytes]:
     return lines
 
 
+def vanished_earlier(view: View, vanished: UidSet, wanted: UidSet) -> bytes:
+    """VANISHED (EARLIER) for those of `wanted` that are gone (RFC 7162 §3.2.10.1); b'' without any.  What the client
+    still counts as there is told as an expunge, not here."""
+    gone = (vanished & wanted) - view.uids
+    return b"* VANISHED (EARLIER) " + write_number_set(gone) + b"\r\n" if gone else b""
+
+
 def flag_line(session: Session, view: View, seq: int, uid: int, flags: int, modseq: int) -> bytes:
     """An untagged FETCH that tells a message's flags, with its UID, and its MODSEQ to those who know of it."""
     recent = session.is_recent_told() and uid in view.recent
@@ -87,6 +111,45 @@ def flag_line(session: Session, view: View, seq: int, uid: int, flags: int, mods
     if session.enabled & CONDSTORE:
         return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %s)\r\n" % (seq, uid, modseq, text)
     return b"* %d FETCH (UID %d FLAGS %s)\r\n" % (seq, uid, text)
+
+
+def changed_flags(session: Session, view: View, stored: Stored, by_uid: bool, silent: bool) -> bytes:
+    """The FETCH lines that answer a flag change: with UID for those who asked by UID; with UID and MODSEQ, even for
+    .SILENT, for those who know of modseqs (RFC 7162 §3.1.3, §3.2.4)."""
+    modseqs = session.enabled & CONDSTORE
+    if silent and not modseqs:
+        return b""
+    write = session.shared.flags.write
+    keywords = view.keywords
+    recent = view.recent if session.is_recent_told() else UidSet()
+    kept = stored.modseqs or {}
+    lines: list[bytes] = []
+    seq = last = 0
+    for uid, flags in stored.changed:
+        seq = seq + 1 if uid == last + 1 and last else view.seq(uid)
+        last = uid
+        if silent:
+            lines.append(b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (seq, uid, kept.get(uid, stored.modseq)))
+            continue
+        text = write(flags, keywords, bool(recent) and uid in recent)
+        if modseqs:
+            modseq = kept.get(uid, stored.modseq)
+            lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %s)\r\n" % (seq, uid, modseq, text))
+        elif by_uid:
+            lines.append(b"* %d FETCH (UID %d FLAGS %s)\r\n" % (seq, uid, text))
+        else:
+            lines.append(b"* %d FETCH (FLAGS %s)\r\n" % (seq, text))
+    return b"".join(lines)
+
+
+def keyword_lines(view: View, keywords: tuple[str, ...]) -> list[bytes]:
+    """What tells of new keywords, and takes them into the view; to come before any FETCH that shows them."""
+    if keywords == view.keywords:
+        return []
+    view.keywords = keywords
+    if view.read_only:
+        return [flags_line(keywords)]
+    return [flags_line(keywords), permanent_flags_line(keywords)]
 
 
 def flags_line(keywords: tuple[str, ...]) -> bytes:

@@ -11,6 +11,7 @@ from nmsd.imap.registry import (
     Extension,
     FetchItem,
     Modifier,
+    ReturnOption,
     SearchKey,
     SelectParam,
     StatusItem,
@@ -31,6 +32,7 @@ class Tables:
         self.fetch_modifiers: dict[bytes, Modifier] = {}
         self.store_modifiers: dict[bytes, Modifier] = {}
         self.search_keys: dict[bytes, SearchKey] = {}
+        self.search_returns: dict[bytes, ReturnOption] = {}
         self.status_items: dict[bytes, StatusItem] = {}
         self.select_params: dict[bytes, SelectParam] = {}
         for command in commands:
@@ -48,6 +50,8 @@ class Tables:
                 _add(self.store_modifiers, modifier.name, modifier)
             for key in extension.search_keys:
                 _add(self.search_keys, key.name, key)
+            for option in extension.search_returns:
+                _add(self.search_returns, option.name, option)
             for status in extension.status_items:
                 _add(self.status_items, status.name, status)
             for param in extension.select_params:

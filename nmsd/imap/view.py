@@ -15,17 +15,21 @@ from nmsd.wire.numberset import parse_number_set
 
 class View:
     """The selected mailbox, as this client knows it.  `modseq` is what `Account.changes` was last read up to; `stamp`
-    the change bus's number before that reading.  `recent` holds the UIDs that are \\Recent here."""
+    the change bus's number before that reading.  `recent` holds the UIDs that are \\Recent here.  `settled` is the
+    modseq up to which the client has been told everything, expunges included; `modseq_told`: it has heard HIGHESTMODSEQ
+    since it knows of modseqs."""
 
     __slots__ = (
         "arrived",
         "keywords",
         "mailbox_id",
         "modseq",
+        "modseq_told",
         "name",
         "pending",
         "read_only",
         "recent",
+        "settled",
         "stamp",
         "uidnext",
         "uids",
@@ -40,6 +44,8 @@ class View:
         self.uids: UidSet = uids
         self.uidnext: int = mailbox.uidnext
         self.modseq: int = mailbox.modseq
+        self.settled: int = mailbox.modseq
+        self.modseq_told: bool = False
         self.keywords: tuple[str, ...] = mailbox.keywords
         self.recent: UidSet = uids.between(mailbox.recent_uid, mailbox.uidnext)
         self.arrived: bool = False
@@ -49,6 +55,14 @@ class View:
     def seq(self, uid: int) -> int:
         """The sequence number of `uid`, 0 if the client has not been told of it."""
         return self.uids.index(uid)
+
+    def seqs(self, uids: UidSet) -> UidSet:
+        """The sequence numbers of `uids`, all of them members of this view."""
+        numbers: list[tuple[int, int]] = []
+        for low, high in uids.ranges():
+            first = self.seq(low)
+            numbers.append((first, first + high - low))
+        return UidSet(numbers)
 
     def select(self, text: bytes, by_uid: bool) -> UidSet:
         """The UIDs that a sequence set names in this view.  Raises BadSyntax for a sequence number that is no

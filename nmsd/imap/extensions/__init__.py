@@ -2,7 +2,22 @@
 
 from typing import Final
 
-from nmsd.imap.extensions import base, id, idle, mailboxes, namespace, starttls, unselect
+from nmsd.imap.extensions import (
+    base,
+    condstore,
+    esearch,
+    id,
+    idle,
+    mailboxes,
+    move,
+    namespace,
+    qresync,
+    search,
+    searchres,
+    starttls,
+    uidplus,
+    unselect,
+)
 from nmsd.imap.registry import Extension
 
 EXTENSIONS: Final[tuple[Extension, ...]] = (
@@ -23,4 +38,11 @@ EXTENSIONS: Final[tuple[Extension, ...]] = (
     mailboxes.LIST_STATUS,
     mailboxes.SPECIAL_USE,
     mailboxes.STATUS_SIZE,
+    search.EXTENSION,
+    esearch.EXTENSION,
+    searchres.EXTENSION,
+    uidplus.EXTENSION,
+    move.EXTENSION,
+    condstore.EXTENSION,
+    qresync.EXTENSION,
 )

@@ -1,0 +1,8 @@
+"""The search keys every IMAP server has; extensions add theirs as SearchKey rows."""
+
+from typing import Final
+
+from nmsd.imap.registry import Extension
+from nmsd.imap.search.keys import KEYS
+
+EXTENSION: Final = Extension(9051, search_keys=KEYS)
