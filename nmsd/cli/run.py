@@ -24,6 +24,20 @@ def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
 
     SIGHUP takes changed settings without dropping a session. Suits systemd (Type=notify), containers and terminals.
     """
+    directory = instance.directory
+    command = (sys.executable, "-m", "nmsd")
+    status = supervise(instance, command, overrides, quiet)
+    if status is None:
+        options = [word for override in overrides for word in ("-o", override)]
+        os.execv(sys.executable, [*command, "-I", directory, "run", *options, *(["--quiet"] if quiet else [])])
+    return status
+
+
+def supervise(
+    instance: Instance, command: Sequence[str], overrides: Sequence[str] = (), quiet: bool = False
+) -> int | None:
+    """Runs the supervisor to its end, with `command` as the program of its workers; gives the exit status, or None
+    when it ended to be executed anew."""
     from nmsd.log import open_log
     from nmsd.settings import SECTIONS
     from nmsd.supervisor.loop import Supervisor
@@ -31,7 +45,6 @@ def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
     from nmsd.supervisor.prepare import prepare
     from nmsd.supervisor.signals import Signals
 
-    directory = instance.directory
     signals = Signals()
     signals.install()
     environ = dict(os.environ)
@@ -41,7 +54,7 @@ def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
     def load() -> Loaded:
         return instance.read(overrides)
 
-    ground = prepare(load(), command=(sys.executable, "-m", "nmsd"), environ=environ, echo=not quiet)
+    ground = prepare(load(), command=command, environ=environ, echo=not quiet)
     log = open_log(ground.loaded.config, "nmsd", None if quiet else sys.stderr)
     supervisor = Supervisor(
         ground,
@@ -51,21 +64,15 @@ def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
         signals,
         notify=notify,
         watchdog=watchdog,
-        on_ready=lambda facts: None if quiet else _welcome(directory, facts),
+        on_ready=lambda facts: None if quiet else _welcome(facts),
     )
     status = supervisor.run()
-    if supervisor.restart_wanted:
-        os.execv(sys.executable, [sys.executable, "-m", "nmsd", *_arguments(directory, overrides, quiet)])
-    return status
+    return None if supervisor.restart_wanted else status
 
 
-def _arguments(directory: str, overrides: Sequence[str], quiet: bool) -> list[str]:
-    options = [word for override in overrides for word in ("-o", override)]
-    return ["-I", directory, "run", *options, *(["--quiet"] if quiet else [])]
-
-
-def _welcome(directory: str, facts: dict[str, Any]) -> None:
+def _welcome(facts: dict[str, Any]) -> None:
     """A short word on what runs now."""
+    directory = facts["instance"]
     lines = []
     for service in facts["services"]:
         if service["endpoints"]:

@@ -60,6 +60,7 @@ def add(
     uid, mail = _names(config, name, mail)
     addresses = [_alias(alias) for alias in aliases]
     size = None if quota is None else _quota(config, quota)
+    _check_free(config, _read(config), uid, [mail, *addresses])
     hashed = _new_password(config, password_stdin)
     with _edited(config) as file:
         _check_free(config, file, uid, [mail, *addresses])

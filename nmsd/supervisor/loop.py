@@ -90,6 +90,9 @@ class Supervisor:
             while self._state != "stopping" or any(service.children for service in self._services.values()):
                 self._turn()
             self._log("Notice", "General", "stopped")
+        except Exception as error:
+            self._log("Critical", "General", "the supervisor fails, its workers end", error=repr(error))
+            raise
         finally:
             control.close()
             self._ground.listeners.keep_only(())
