@@ -8,6 +8,9 @@ from typing import Final
 from nmsd import log
 from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
+from nmsd.directory import settings as directory
+from nmsd.lmtp import settings as lmtp
+from nmsd.pop3 import settings as pop3
 from nmsd.supervisor import settings as supervisor
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -17,6 +20,10 @@ SECTIONS: Final[tuple[Section, ...]] = (
     services.TLS_SECTION,
     services.MESSAGE_SECTION,
     *(service.section() for service in services.SERVICES),
+    pop3.SECTION,
     services.LMTP_SOCKET_SECTION,
+    lmtp.SECTION,
+    directory.SECTION,
+    directory.USER_SECTION,
     log.SECTION,
 )

@@ -59,7 +59,7 @@ def edit_ldif(path: str) -> Iterator[LdifFile]:
     Other editors wait.  The new file has the old one's mode and owner, and is on disk before it takes the old one's
     place.  Raises LdifError, OSError.
     """
-    with open(path + ".lock", "ab") as lock:
+    with open(os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with open(path, "rb") as file:
             before = file.read()
