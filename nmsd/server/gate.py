@@ -17,13 +17,12 @@ from hashlib import blake2b
 
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory, User
+from nmsd.directory.users import admit
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused
 from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING, STORE_ADMINS
 from nmsd.server.throttle import Throttle
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log
-
-_MAY_LOG_IN = frozenset({"active", "overquota"})  # who is over quota must be able to delete
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class DirectoryGate:
             user = self._authenticate(login, password, address)
             if authorize and authorize != login:
                 user = self._act_as(user, login, authorize)
-            self._admit(user, service)
+            admit(user, service)
         except (BadCredentials, LoginRefused, DirectoryUnavailable) as error:
             self.bad_logins += 1
             self._log("Notice", "Account", f"badlogin: [{address}] plaintext {login} {error}", service=service)
@@ -146,9 +145,3 @@ class DirectoryGate:
         if other is None:
             raise LoginRefused("No such user to act as")
         return other
-
-    def _admit(self, user: User, service: str) -> None:
-        if user.status not in _MAY_LOG_IN:
-            raise LoginRefused(f"This account is {user.status}")
-        if service in user.denied_services:
-            raise LoginRefused("This account may not use this service")

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from nmsd.server.pump import Pump, Session
+from nmsd.server.pump import Pump
+from nmsd.server.session import Session
 
 TICK_S: Final = 1
 ROUND_S: Final = 5

@@ -19,7 +19,8 @@ from nmsd.server import board as boards
 from nmsd.server.board import Board
 from nmsd.server.listener import ALONE, SHARED, Listener
 from nmsd.server.pool import Work
-from nmsd.server.pump import Pump, Session
+from nmsd.server.pump import Pump
+from nmsd.server.session import Session
 from nmsd.server.status import StatusPipe
 from nmsd.server.stream import Socket, TimedOut, send_some
 from nmsd.server.timer import Timer

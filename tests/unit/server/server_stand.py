@@ -20,7 +20,8 @@ from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
 from nmsd.server.pool import CommandPool, SessionPool
-from nmsd.server.pump import Pump, Session
+from nmsd.server.pump import Pump
+from nmsd.server.session import Session
 from nmsd.server.timer import Timer
 from nmsd.server.tls import Certificates
 from nmsd.server.turns import Turns
