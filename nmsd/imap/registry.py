@@ -133,8 +133,8 @@ class FetchPart:
 
     `name` is what the answer calls it ("BODY[1]"); of two with one name one is given.  `fields` are what it needs of
     the store.  With a `template` it has one field, which fills the one %-place (no field: the UID does).  Else
-    `write(row, values)` gives its text in pieces, the name included, out of the values of `fields` in order; a TEXT above
-    `fetch.plan.LARGE` comes as None and is got by `row.read`.  `sets_seen`: fetching it sets \\Seen (RFC 9051 §6.4.5).
+    `write(row, values)` gives its text in pieces, the name included, out of the values of `fields` in order; the TEXT
+    of a message above `fetch.plan.LARGE` comes as None and is got by `row.read`.  `sets_seen`: fetching it sets \\Seen.
     """
 
     name: bytes

@@ -29,6 +29,7 @@ class Tables:
         self.commands: dict[bytes, Command] = {}
         self.enables: dict[bytes, int] = {}
         self.fetch_items: dict[bytes, FetchItem] = {}
+        self.flag_items: list[FetchItem] = []
         self.fetch_modifiers: dict[bytes, Modifier] = {}
         self.store_modifiers: dict[bytes, Modifier] = {}
         self.search_keys: dict[bytes, SearchKey] = {}
@@ -44,6 +45,8 @@ class Tables:
                 _add(self.enables, name, bits)
             for item in extension.fetch_items:
                 _add(self.fetch_items, item.name, item)
+                if item.with_flags:
+                    self.flag_items.append(item)
             for modifier in extension.fetch_modifiers:
                 _add(self.fetch_modifiers, modifier.name, modifier)
             for modifier in extension.store_modifiers:

@@ -18,6 +18,7 @@ _ASTRING: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
 # list-mailbox takes "]", "%" and "*"; 8-bit as well, for clients that send UTF-8 unquoted.
 _LIST_MAILBOX: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f]+')
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff+]+')
+_ITEM_NAME: Final = re.compile(rb"[A-Za-z0-9.-]+")
 _NUMBER: Final = re.compile(rb"[0-9]+")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _ESCAPE: Final = re.compile(rb'\\(["\\])')
@@ -97,6 +98,20 @@ class Reader:
         """As `keyword`; b'' where no atom is next."""
         found = self._match(_ATOM)
         return b"" if found is None else found.upper()
+
+    def item_name(self) -> bytes:
+        """A FETCH item's or a section's name, in upper case: it ends before a bracket, as an atom does not."""
+        found = self._match(_ITEM_NAME)
+        if found is None:
+            raise BadSyntax("Expected a name")
+        return found.upper()
+
+    def maybe_dot_digit(self) -> bool:
+        """Takes a dot, if one is next and a digit comes after it."""
+        if self.peek() == b"." and self._text[self._pos + 1 : self._pos + 2].isdigit():
+            self._pos += 1
+            return True
+        return False
 
     def number(self, limit: int = 0xFFFF_FFFF) -> int:
         """A number up to `limit`."""

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from nmsd.imap.commands.append import APPEND
 from nmsd.imap.commands.capability import CAPABILITY
 from nmsd.imap.commands.copy import COPY, UID_COPY
 from nmsd.imap.commands.create import CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE
 from nmsd.imap.commands.enable import ENABLE
 from nmsd.imap.commands.expunge import EXPUNGE
+from nmsd.imap.commands.fetch import FETCH, UID_FETCH
 from nmsd.imap.commands.list import LIST, LSUB
 from nmsd.imap.commands.login import AUTHENTICATE, LOGIN
 from nmsd.imap.commands.logout import LOGOUT
@@ -36,6 +38,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LIST,
     LSUB,
     STATUS,
+    APPEND,
+    FETCH,
+    UID_FETCH,
     SEARCH,
     UID_SEARCH,
     STORE,

@@ -3,13 +3,16 @@
 from typing import Final
 
 from nmsd.imap.extensions import (
+    appendlimit,
     base,
+    binary,
     condstore,
     esearch,
     id,
     idle,
     mailboxes,
     move,
+    multiappend,
     namespace,
     qresync,
     search,
@@ -45,4 +48,7 @@ EXTENSIONS: Final[tuple[Extension, ...]] = (
     move.EXTENSION,
     condstore.EXTENSION,
     qresync.EXTENSION,
+    binary.EXTENSION,
+    multiappend.EXTENSION,
+    appendlimit.EXTENSION,
 )

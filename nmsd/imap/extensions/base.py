@@ -6,6 +6,7 @@ from typing import Final
 
 from nmsd.imap import settings
 from nmsd.imap.commands import status
+from nmsd.imap.fetch import items
 from nmsd.imap.registry import Extension
 from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import NOT_AUTHENTICATED
@@ -24,7 +25,11 @@ def _passwords(session: Session) -> bool:
 
 
 IMAP: Final = Extension(
-    9051, (b"IMAP4rev1", b"IMAP4rev2"), enables=((b"IMAP4REV2", IMAP4REV2),), status_items=status.ITEMS
+    9051,
+    (b"IMAP4rev1", b"IMAP4rev2"),
+    enables=((b"IMAP4REV2", IMAP4REV2),),
+    fetch_items=items.ITEMS,
+    status_items=status.ITEMS,
 )
 LITERAL_PLUS: Final = Extension(7888, (b"LITERAL+",), when=_any_literal)
 LITERAL_MINUS: Final = Extension(7888, (b"LITERAL-",), when=_small_literals)
