@@ -50,11 +50,12 @@ class LdifDirectory:
     """The back end.
 
     A file that is missing, half written or wrong leaves the users there were; if there were none yet, lookups raise
-    DirectoryUnavailable until it is mended.  `generation` grows with each change taken over.
+    DirectoryUnavailable until it is mended.  `generation` grows with each change, so that what was learnt before one can
+    be known for old.
     """
 
     def __init__(self, config: Config, runtime: Runtime, log: Log) -> None:
-        self.generation = 0
+        self._generation = 0
         self._config = config
         self._schema: Schema = schema_of(config)
         self._path = config.path(LDIF_FILE)
@@ -66,6 +67,12 @@ class LdifDirectory:
         self._reading = False
         self._dummy = ""
         self._refresh()
+
+    @property
+    def generation(self) -> int:
+        """How many states of the file were taken over; looks whether there is another one."""
+        self._refresh()
+        return self._generation
 
     # The contract
 
@@ -139,7 +146,7 @@ class LdifDirectory:
         self._reading = True
         try:
             self._users = self._runtime.offload(self._read)
-            self.generation += 1
+            self._generation += 1
         except (NmsdError, OSError) as error:
             kept = "" if self._users is None else "; the users before the change stay"
             self._log("Error", "Account", f"{self._path}: {error}{kept}")
