@@ -92,7 +92,7 @@ class Child:
 
     def refresh(self, snapshot: str) -> None:
         """Tells it to take the live settings of a newer snapshot, and to read its certificates again."""
-        # Workers of one generation share a file; renaming onto another name of the same file would do nothing.
+        # A service's workers of one generation share it; renaming onto another name of the same file does nothing.
         if not os.path.samefile(snapshot, self.snapshot):
             fresh = self.snapshot + ".new"
             os.link(snapshot, fresh)

@@ -26,7 +26,7 @@ from nmsd.supervisor.service import Service
 from nmsd.supervisor.settings import STOP_TIMEOUT, WORKER_TIMEOUT
 from nmsd.supervisor.signals import Signals
 from nmsd.supervisor.spawn import Orders
-from nmsd.supervisor.table import known_services, rows
+from nmsd.supervisor.table import Row, known_services, rows
 
 EXIT_OK: Final = 0
 EXIT_CONFIG: Final = 2
@@ -114,9 +114,17 @@ class Supervisor:
         table = rows(loaded.config)
         for name, service in self._services.items():
             if name in table and not service.held:
-                service.follow(Orders(table[name], snapshot, self._generation), self._stop_at())
+                service.follow(self._orders(table[name]), self._stop_at())
             else:
                 service.retire()
+
+    def _orders(self, row: Row) -> Orders:
+        """A service has its own name of the snapshot: if its old workers must serve on, theirs stays as it was."""
+        snapshot = f"{self._snapshot()}-{row.name}"
+        if os.path.lexists(snapshot):
+            os.unlink(snapshot)
+        os.link(self._snapshot(), snapshot)
+        return Orders(row, snapshot, self._generation)
 
     def _snapshot(self) -> str:
         return os.path.join(self._instance, "run", f"{_SNAPSHOT}{self._generation}")
@@ -317,7 +325,7 @@ class Supervisor:
         self._log("Notice", "General", f"{command}ing a service", service=service.name)
         service.held = False
         if service.orders is None or service.failed:
-            service.follow(Orders(row, self._snapshot(), self._generation), self._stop_at())
+            service.follow(self._orders(row), self._stop_at())
         elif command == "restart":
             service.replace_now(self._stop_at())
         self._waiting.append(reply)

@@ -286,6 +286,7 @@ def test_one_service_is_stopped_and_started_in_a_running_server(instance: Instan
     client = instance.client("pop")
     assert instance.ask("stop", service="pop")["ok"]
     assert client.line() == b"* BYE\r\n"
+    until(lambda: instance.service("pop")["state"] == "stopped", "pop to stop")
     with pytest.raises(ConnectionRefusedError):
         instance.client("pop")
     assert instance.ask("reload")["ok"]
