@@ -5,7 +5,7 @@
     python tools/corpus.py --count 10000 --seed 1 --mbox FILE
 
 Plain text in several charsets, HTML alternatives, attachments, forwarded messages, bounces, digests, mailing lists with
-threads; sizes are log-normal and average about 14 KB.  All names and words are made up here.
+threads; sizes are log-normal and average about 15 KB.  All names and words are made up here.
 """
 
 from __future__ import annotations

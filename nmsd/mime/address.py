@@ -15,8 +15,8 @@ GROUP_END: Final[Address] = (None, None, None, None)
 
 # The three forms nearly all addresses have: "Name" <a@b>, Name <a@b>, a@b; up to the comma or the end.
 _COMMON: Final = re.compile(
-    rb'[ \t]*(?:(?:"([^"\\]*)"|([^"()<>,;:\\\[\]]*))[ \t]*<([^\s"()<>@,;:\\\[\]]+)@([^\s"()<>@,;:\\\[\]]+)>'
-    rb'|([^\s"()<>@,;:\\\[\]]+)@([^\s"()<>@,;:\\\[\]]+))[ \t]*(?:,|$)'
+    rb'[ \t]*+(?:(?:"([^"\\]*+)"[ \t]*+|([^"()<>,;:\\\[\]]*+))<([^\s"()<>@,;:\\\[\]]++)@([^\s"()<>@,;:\\\[\]]++)>'
+    rb'|([^\s"()<>@,;:\\\[\]]++)@([^\s"()<>@,;:\\\[\]]++))[ \t]*+(?:,|$)'
 )
 
 # One token: a quoted string (closed or not), a domain literal, an atom, white space, or any one character.
@@ -73,7 +73,7 @@ class _Element:
         self.end = len(value)
         self.stop = b""
         self.comment = b""
-        self.route = b""
+        self.route: list[bytes] = []
         self.before: list[tuple[bytes, bool]] = []
         self.after: list[tuple[bytes, bool]] = []
         self.inner: list[tuple[bytes, bool]] = []
@@ -124,7 +124,7 @@ class _Element:
                     words = self.after
                 space = False
             elif inside and token in b",:" and not self.inner and self.inner_host:  # a source route, RFC 5322 §4.4
-                self.route += b"@" + joined(self.inner_host) + (b"," if token == b"," else b"")
+                self.route.append(b"@" + joined(self.inner_host))
                 self.inner_host = []
                 words = self.inner
             elif token == b"," or token == b";" or (token == b":" and not self.has_angle and not self.has_at):
@@ -140,7 +140,7 @@ class _Element:
         """The address it stands for, None for nothing at all."""
         if self.has_angle:
             name = self.phrase() or self.comment
-            return (name or None, self.route.rstrip(b",") or None, joined(self.inner), joined(self.inner_host))
+            return (name or None, b",".join(self.route) or None, joined(self.inner), joined(self.inner_host))
         if self.has_at:
             local = max(len(self.before) - 1, 0)
             while local > 0 and adjacent(self.before, local):

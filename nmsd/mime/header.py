@@ -61,6 +61,7 @@ def collect(header: bytes, wanted: AbstractSet[bytes], joined: AbstractSet[bytes
     """Lower-case name to unfolded value for those fields of `wanted` that are there.  Of a field given twice the first
     counts, unless it is one of `joined`: those are put together with commas."""
     found: dict[bytes, bytes] = {}
+    repeated: dict[bytes, list[bytes]] = {}
     position = 0
     size = len(header)
     while position < size:
@@ -79,10 +80,12 @@ def collect(header: bytes, wanted: AbstractSet[bytes], joined: AbstractSet[bytes
                 if name not in found:
                     found[name] = value
                 elif name in joined:
-                    found[name] = found[name] + b", " + value
+                    repeated.setdefault(name, [found[name]]).append(value)
         elif is_blank(header, position):
             break
         position = end
+    for name, values in repeated.items():
+        found[name] = b", ".join(values)
     return found
 
 
@@ -124,24 +127,24 @@ def decode_words(value: bytes) -> str:
         return value.decode("ascii") if value.isascii() else guess(value)
     pieces: list[str] = []
     charset = b""
-    pending = b""
+    pending: list[bytes] = []
     position = 0
     for match in _WORD.finditer(value):
         between = value[position : match.start()]
         label, kind, text = match.groups()
         label = label.lower()
         if pending and (label != charset or between.strip()):
-            pieces.append(decode_charset(pending, charset.decode("latin-1")))
-            pending = b""
+            pieces.append(decode_charset(b"".join(pending), charset.decode("latin-1")))
+            pending = []
             if between.strip():
                 pieces.append(guess(between))
         elif not pending and (position == 0 or between.strip()):
             pieces.append(guess(between))
         charset = label
-        pending += _word_bytes(kind, text)
+        pending.append(_word_bytes(kind, text))
         position = match.end()
     if pending:
-        pieces.append(decode_charset(pending, charset.decode("latin-1")))
+        pieces.append(decode_charset(b"".join(pending), charset.decode("latin-1")))
     pieces.append(guess(value[position:]))
     return "".join(pieces)
 

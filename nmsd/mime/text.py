@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from mmap import mmap
-from unicodedata import normalize
 
 from nmsd.mime.charsets import decode_charset
+from nmsd.mime.fold import normalise
 from nmsd.mime.header import decode_words, iter_fields, unfold
 from nmsd.mime.parts import Part
 from nmsd.mime.transfer import decode_transfer
@@ -37,14 +37,3 @@ def body_text(data: bytes | mmap, root: Part) -> Iterator[str]:
             raw = data[part.body_offset : part.body_offset + part.body_size]
             decoded = decode_transfer(raw, part.encoding)
             yield decode_charset(raw if decoded is None else decoded, part.charset)
-
-
-def normalise(text: str) -> str:
-    """The one folding used on both sides of every search: NFKD, then upper case.
-
-    It finds what i;unicode-casemap (RFC 5051) finds, and besides "ss" for "ß".  It works character by character, so a
-    substring stays a substring.
-    """
-    if text.isascii():
-        return text.upper()
-    return normalize("NFKD", text).upper()

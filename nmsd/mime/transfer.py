@@ -12,7 +12,7 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _NOT_BASE64: Final = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 # White space before a line end was added on the way (RFC 2045 §6.7 rule 3); it also hides soft line breaks.
-_TRAILING: Final = re.compile(rb"[ \t]++(?=\r?\n|\Z)")
+_TRAILING: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 
 
 def decode_transfer(raw: bytes, encoding: str) -> bytes | None:

@@ -151,6 +151,7 @@ def test_many_unfinished_words_take_linear_time() -> None:
     for piece in (b"=?", b"=?a?", b"=?a?q?", b"=?a?q?x", b"=?a*b?q?x "):
         value = piece * (200_000 // len(piece))
         assert decode_words(value) == value.decode()
+    assert decode_words(b" ".join([b"=?utf-8?q?" + b"x" * 60 + b"?="] * 100_000)) == "x" * 6_000_000
     assert decode_words(b"=?a?q?x?= " * 20_000) == "x" * 20_000 + " "
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmsd.mime.charsets import codec_of
+from nmsd.mime.fold import decompose
 from nmsd.mime.parts import parse
 from nmsd.mime.text import body_text, decode_charset, decode_transfer, header_text, normalise
 from tests.unit.mime.mime_forms import crlf
@@ -214,6 +215,29 @@ def test_normalising_twice_changes_nothing() -> None:
         if not 0xD800 <= code <= 0xDFFF:
             once = normalise(chr(code))
             assert normalise(once) == once, hex(code)
+
+
+MARKED = st.text(alphabet="aé\u0300\u0315\u0327\u0345\u05b0각ﬁ①ß \n", max_size=40)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), MARKED))
+def test_the_slower_decomposition_is_nfkd(text: str) -> None:
+    """Only its speed differs."""
+    assert decompose(text) == normalize("NFKD", text)
+
+
+def test_long_runs_of_combining_marks_take_linear_time() -> None:
+    """Which they do not in Python's own NFKD."""
+    assert normalise("\u0315\u0300" * 500_000) == "\u0300" * 500_000 + "\u0315" * 500_000
+    words = "a\u0315\u0300" * 100 + " "
+    assert normalise(words * 1000) == "A\u0300\u0315" * 100 + " " + normalise(words * 999)
+
+
+def test_lines_of_spaces_take_linear_time() -> None:
+    """Quoted-printable with white space that might be at a line's end."""
+    line = b" \t" * 200_000
+    assert decode_transfer(line + b"x \r\n" + line, "quoted-printable") == line + b"x\r\n"
 
 
 @settings(deadline=None)
