@@ -100,6 +100,8 @@ def fetch(session: Session, arguments: Arguments, by_uid: bool) -> Answer:
     options = FetchOptions(by_uid)
     for modifier, value in arguments.modifiers:
         modifier.apply(session, options, value)
+    if options.vanished and options.changed_since is None:
+        raise BadSyntax("VANISHED needs CHANGEDSINCE")
     if options.changed_since is not None:
         changes = session.mail().changes(view.mailbox_id, options.changed_since)
         uids = uids & UidSet.of_sorted(uid for uid, _flags, _modseq in changes.flags)
