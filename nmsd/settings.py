@@ -11,6 +11,7 @@ from nmsd.config.setting import Section
 from nmsd.directory import settings as directory
 from nmsd.lmtp import settings as lmtp
 from nmsd.pop3 import settings as pop3
+from nmsd.server import settings as server
 from nmsd.supervisor import settings as supervisor
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -23,6 +24,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     pop3.SECTION,
     services.LMTP_SOCKET_SECTION,
     lmtp.SECTION,
+    *server.SECTIONS,
     directory.SECTION,
     directory.USER_SECTION,
     log.SECTION,

@@ -76,7 +76,7 @@ def run(
     log: Log,
     *,
     settings: ServiceSettings,
-    stop_seconds: float,
+    stop_seconds: Callable[[], float],
     open_service: Callable[[Tools], Opened],
     reread: Callable[[], None] = lambda: None,
 ) -> int:

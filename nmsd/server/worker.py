@@ -57,8 +57,8 @@ class Refusal:
 class Worker:
     """A service in a process.
 
-    `processes` is how many workers the service has; `on_reload` is called at SIGHUP and gives the new maximum of
-    sessions and of threads.  `counters` gives more facts for the status lines.
+    `processes` is how many workers the service has; `stop_seconds` how long a stop may take; `on_reload` is called at
+    SIGHUP and gives the new maximum of sessions and of threads; `counters` gives more facts for the status lines.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Worker:
         processes: int,
         index: int,
         status_fd: int,
-        stop_seconds: float,
+        stop_seconds: Callable[[], float],
         on_reload: Callable[[], tuple[int, int]],
         counters: Callable[[], dict[str, Any]],
         duties: Sequence[Callable[[], None]] = (),
@@ -84,6 +84,7 @@ class Worker:
         self._stop_seconds = stop_seconds
         self._on_reload = on_reload
         self._counters = counters
+        self._stopping = False
         self._over = Event()
         self._service = pump.service.name
         pump.sessions.on_room = self._on_room
@@ -155,17 +156,17 @@ class Worker:
     def drain(self) -> None:
         """Takes no new clients; ends when the last session has ended by itself."""
         if self._state == boards.READY:
-            self._close_listeners(boards.DRAINING)
+            self._close_listeners()
             self.pump.log("Notice", "General", "draining", sessions=len(self.pump.sessions))
-            gevent.spawn(self._end_when_empty, None)
+            gevent.spawn(self._end_when_empty)
 
     def stop(self) -> None:
         """Says farewell to all sessions, and ends: when they are gone or the time is up."""
-        if not self._over.is_set() and self._stop_seconds >= 0:
-            self._close_listeners(boards.DRAINING)
+        if not self._stopping:
+            self._stopping = True
+            self._close_listeners()
             self.pump.log("Notice", "General", "stopping", sessions=len(self.pump.sessions))
-            seconds, self._stop_seconds = self._stop_seconds, -1
-            gevent.spawn(self._say_farewell, seconds)
+            gevent.spawn(self._say_farewell, self._stop_seconds())
 
     def reload(self) -> None:
         """Takes new settings and certificates."""
@@ -178,18 +179,16 @@ class Worker:
         """The sessions there are."""
         return list(self.pump.sessions.greenlets)
 
-    def _close_listeners(self, state: int) -> None:
-        self._state = state
+    def _close_listeners(self) -> None:
+        self._state = boards.DRAINING
         for listener in self._listeners:
             if not listener.closed:
                 listener.close()
         self._beat()
 
-    def _end_when_empty(self, seconds: float | None) -> bool:
-        empty = bool(self.pump.sessions.join(timeout=seconds))
-        if empty:
-            self._over.set()
-        return empty
+    def _end_when_empty(self) -> None:
+        self.pump.sessions.join()
+        self._over.set()
 
     def _say_farewell(self, seconds: float) -> None:
         with gevent.Timeout(seconds, False):

@@ -65,7 +65,7 @@ def main() -> int:
         config,
         log,
         settings=IMAP,
-        stop_seconds=config._values.get("stop", 10),
+        stop_seconds=lambda: config._values.get("stop", 10),
         open_service=open_service,
         reread=lambda: config.adopt(settings()),
     )

@@ -1,0 +1,147 @@
+"""The composition root: picks store and directory, and wires a worker together.  The only file that knows everything.
+
+Importing it imports neither gevent nor an engine, so that commands may use the `open_` functions.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from nmsd.config.launch import Launch
+from nmsd.config.load import read_snapshot
+from nmsd.config.setting import Config
+from nmsd.directory.api import Directory
+from nmsd.log import LOGS, EventLog
+from nmsd.settings import SECTIONS
+from nmsd.store.api import Announce, Runtime, Signal, Store
+from nmsd.wire.protocol import Log
+
+if TYPE_CHECKING:
+    from nmsd.server.announce import Announcer
+    from nmsd.server.process import Opened, Tools
+    from nmsd.wire.protocol import Service
+
+T = TypeVar("T")
+
+_OPEN_ACCOUNT_FILES: Final = 5  # database and its log, for reading and for writing, and the shared index of the log
+_STORE_TIDY_S: Final = 10  # how often the store may tidy up
+
+
+class PlainRuntime:
+    """How the store and the directory wait in a command: they just wait."""
+
+    def offload(self, work: Callable[[], T]) -> T:
+        """Runs `work` at once."""
+        return work()
+
+    def signal(self) -> Signal:
+        """A signal for threads."""
+        return threading.Event()
+
+
+def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
+    """The store that the settings name."""
+    from nmsd.store.sqlite import open_store as open_sqlite
+
+    return open_sqlite(config, runtime, announce)
+
+
+def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
+    """The directory that the settings name."""
+    from nmsd.directory.ldif import LdifDirectory
+
+    return LdifDirectory(config, runtime, log)
+
+
+def open_announcer(config: Config) -> Announcer:
+    """What a command tells running workers of its commits with: store.api.Announce."""
+    from nmsd.server.announce import Announcer, SocketDirectory
+    from nmsd.server.board import Board
+
+    run = os.path.join(config.instance, "run")
+    return Announcer(Board(os.path.join(run, "board")), SocketDirectory(os.path.join(run, "bus")))
+
+
+def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
+    """A worker's life, in this process, which it makes cooperative; gives the exit status.  Raises ConfigError.
+
+    `config` is what launch.config says; it and `log` are brought up to date at a reload.
+    """
+    from nmsd.server.patch import patch
+
+    patch()
+    from nmsd.server.process import run, settings_of
+    from nmsd.supervisor.settings import STOP_TIMEOUT
+
+    def reread() -> None:
+        log.reopen()
+        try:
+            config.adopt(read_snapshot(launch.config, SECTIONS))
+        except (OSError, ValueError) as error:
+            log("Warning", "General", "settings not read again", error=error)
+            return
+        settings = LOGS[launch.service]
+        log.adjust(config[settings.level], config[settings.max_size], config[settings.max_files])
+
+    return run(
+        launch,
+        config,
+        log,
+        settings=settings_of(launch.service),
+        stop_seconds=lambda: config[STOP_TIMEOUT],
+        open_service=lambda tools: _open_service(launch.service, tools),
+        reread=reread,
+    )
+
+
+def _open_service(name: str, tools: Tools) -> Opened:
+    import gevent
+
+    from nmsd.server.gate import DirectoryGate
+    from nmsd.server.process import Opened
+    from nmsd.server.throttle import make_throttles
+    from nmsd.store.sqlite.settings import OPEN_CACHE
+
+    config, log = tools.config, tools.log
+    store = open_store(config, tools.runtime, tools.bus.announce)
+    directory = open_directory(config, tools.runtime, log)
+    throttles = make_throttles(tools.board.throttles, tools.board.secret, config, time.monotonic)
+    gate = DirectoryGate(config, directory, store, throttles, log, time.monotonic, gevent.sleep)
+    service = _service_class(name)(
+        config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
+    )
+    tidied = time.monotonic()
+
+    def tidy() -> None:
+        nonlocal tidied
+        if time.monotonic() - tidied >= _STORE_TIDY_S:
+            tidied = time.monotonic()
+            gevent.spawn(store.idle)
+
+    return Opened(
+        service,
+        descriptors=config[OPEN_CACHE] * _OPEN_ACCOUNT_FILES,
+        counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
+        duties=(tidy,),
+        close=store.close,
+    )
+
+
+def _service_class(name: str) -> Callable[..., Service]:
+    if name == "imap":
+        from nmsd.imap.service import ImapService
+
+        return ImapService
+    if name == "pop":
+        from nmsd.pop3.service import PopService
+
+        return PopService
+    if name == "lmtp":
+        from nmsd.lmtp.service import LmtpService
+
+        return LmtpService
+    raise LookupError(name)
