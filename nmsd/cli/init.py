@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import re
 import socket
 from typing import Final
@@ -63,8 +64,21 @@ def init(directory: str, port_offset: int, bind: str | None, domain: str | None,
         print_json({"instance": path, "domain": domain, "settings": values})
         return
     click.echo(f"{path} is ready, for mail at {domain}. Next:")
+    if os.geteuid() == 0:
+        _tell_about_user(path)
     click.echo(f"  nmsd -I {path} user add NAME")
     click.echo(f"  nmsd -I {path} start")
+
+
+def _tell_about_user(path: str) -> None:
+    """Root starts workers as a user of their own; better now than at the start."""
+    from nmsd.supervisor.settings import SERVER_UID
+
+    try:
+        pwd.getpwnam(SERVER_UID.default)
+    except KeyError:
+        click.echo(f"  useradd --system --user-group {SERVER_UID.default}")
+        click.echo(f"    or, to serve as another user: nmsd -I {path} config set {SERVER_UID.name} NAME")
 
 
 def _domain_of(host: str) -> str:

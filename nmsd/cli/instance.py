@@ -39,11 +39,19 @@ class Instance:
         return read(self.directory, SECTIONS, environ=os.environ, overrides=overrides)
 
     def config(self) -> Config:
-        """The configuration.  Raises ConfigError when anything is wrong in it."""
+        """The configuration, for a command that works on the instance's files.  Raises ConfigError when anything is
+        wrong in it.
+
+        Run by root, the process is the server's user from now on: what it writes has to belong to that one, or workers
+        could not open it.
+        """
         from nmsd.config.load import load
         from nmsd.settings import SECTIONS
+        from nmsd.supervisor.privileges import become_server_user
 
-        return load(self.directory, SECTIONS, environ=os.environ).config
+        loaded = load(self.directory, SECTIONS, environ=os.environ)
+        become_server_user(loaded)
+        return loaded.config
 
 
 pass_instance = click.make_pass_decorator(Instance)

@@ -79,3 +79,12 @@ def _entry(setting: Setting[Any]) -> str:
 def effect(setting: Setting[Any]) -> str:
     """When a change takes effect, in words."""
     return _EFFECT[setting.reload]
+
+
+def generated(sections: Sequence[Section]) -> dict[str, str]:
+    """All files that are written from the settings, by path from the project's root."""
+    return {
+        "etc/nmsd.conf": sample_file(sections),
+        "etc/nmsd.spec": specification(sections),
+        "docs/settings.md": reference(sections),
+    }

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from nmsd.config.load import Origin, problem_of
+from nmsd.config.load import Loaded, Origin, problem_of
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.services import CERTIFICATE, KEY
 from nmsd.config.setting import Config
@@ -71,6 +71,22 @@ def hand_over(instance: str, identity: Identity) -> None:
                 for each in (*directories, *files):
                     _give(os.path.join(directory, each), identity)
         _give(top, identity)
+
+
+def become_server_user(loaded: Loaded) -> None:
+    """Makes this process, if it is root's, the server's user.  Where that does not exist yet it stays root: at its
+    start the server will ask for the user, and give it what is there."""
+    try:
+        identity = find_identity(loaded.config, loaded.origins)
+    except ConfigError:
+        return
+    if identity is None or identity.uid == 0:
+        return
+    if os.lstat(loaded.config.instance).st_uid != identity.uid:
+        hand_over(loaded.config.instance, identity)
+    os.setgroups(identity.groups)
+    os.setgid(identity.gid)
+    os.setuid(identity.uid)
 
 
 def _give(path: str, identity: Identity) -> None:

@@ -1,7 +1,7 @@
 """A worker as the supervisor sees one, without mail: it greets every client, echoes lines, and obeys a few words.
 
-The service's banner in the configuration says how it starts: "exit N" exits at once, "silent" never reports.  A line of a
-client may be "exit N", "abort" (a signal), "hang" (no more reports), "ignore" (SIGTERM), "banner"; others are echoed.
+The service's banner in the configuration says how it starts: "exit N" exits at once, "silent" never reports.  A line of
+a client may be "exit N", "abort" (a signal), "hang" (no more reports), "ignore" (SIGTERM), "banner"; others are echoed.
 """
 
 from __future__ import annotations
