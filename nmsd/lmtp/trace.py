@@ -18,6 +18,11 @@ def delivered_to(recipients: Sequence[Address]) -> str:
     return f"Delivered-To: {recipients[0].path()}\r\n" if len(recipients) == 1 else ""
 
 
+def submitted(*, user: str, host: str, product: str, message_id: str, date: str) -> str:
+    """Received, with its line end, for a message that came from a program on this machine."""
+    return f"Received: from {user} by {host} ({product}) with local id {message_id};\r\n\t{date}\r\n"
+
+
 def received(*, helo: str, client: str, host: str, product: str, protocol: str, session_id: str, date: str) -> str:
     """Received, with its line end.  `client` is the peer's address, '' for a Unix socket."""
     source = f"{helo} ([{client}])" if client else helo

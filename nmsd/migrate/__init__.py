@@ -1,0 +1,1 @@
+"""Mail from elsewhere into the store, and out of it: Maildir and mbox trees."""
