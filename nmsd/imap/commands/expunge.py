@@ -12,7 +12,7 @@ from nmsd.model.uidset import UidSet
 
 
 def _run(session: Session, arguments: None) -> Answer:
-    return expunge(session, session.writable().uids)
+    return (yield from expunge(session, session.writable().uids))
 
 
 def expunge(session: Session, uids: UidSet) -> Answer:

@@ -63,7 +63,6 @@ def _unchanged_since(session: Session, options: StoreOptions, value: int) -> Non
 
 
 def _parse_key(reader: Reader, session: Session, charset: str) -> Key:
-    session.enabled |= CONDSTORE
     reader.space()
     if reader.peek() == b'"':  # one modseq stands for all of a message, so the entry makes no difference (§3.1.5)
         reader.string()
@@ -71,7 +70,9 @@ def _parse_key(reader: Reader, session: Session, charset: str) -> Key:
         if reader.keyword() not in _ENTRY_TYPES:
             raise BadSyntax("Invalid entry type")
         reader.space()
-    return ModSeq(reader.number(MODSEQ_MAX))
+    since = reader.number(MODSEQ_MAX)
+    session.enabled |= CONDSTORE
+    return ModSeq(since)
 
 
 def _status(session: Session, account: Account, mailbox: Mailbox) -> bytes:
