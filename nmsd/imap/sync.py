@@ -119,27 +119,49 @@ def changed_flags(session: Session, view: View, stored: Stored, by_uid: bool, si
     modseqs = session.enabled & CONDSTORE
     if silent and not modseqs:
         return b""
-    write = session.shared.flags.write
-    keywords = view.keywords
-    recent = view.recent if session.is_recent_told() else UidSet()
+    changed = stored.changed
+    uids = UidSet.of_sorted([uid for uid, _flags in changed])
+    seqs = view.seqs(uids)
     kept = stored.modseqs or {}
-    lines: list[bytes] = []
-    seq = last = 0
-    for uid, flags in stored.changed:
-        seq = seq + 1 if uid == last + 1 and last else view.seq(uid)
-        last = uid
-        if silent:
-            lines.append(b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (seq, uid, kept.get(uid, stored.modseq)))
-            continue
-        text = write(flags, keywords, bool(recent) and uid in recent)
-        if modseqs:
-            modseq = kept.get(uid, stored.modseq)
-            lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %s)\r\n" % (seq, uid, modseq, text))
-        elif by_uid:
-            lines.append(b"* %d FETCH (UID %d FLAGS %s)\r\n" % (seq, uid, text))
-        else:
-            lines.append(b"* %d FETCH (FLAGS %s)\r\n" % (seq, text))
-    return b"".join(lines)
+    latest = stored.modseq
+    if silent:
+        return b"".join(
+            [
+                b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (seq, uid, kept.get(uid, latest))
+                for seq, (uid, _flags) in zip(seqs, changed)
+            ]
+        )
+    texts = _flag_texts(session, view, changed, uids)
+    if modseqs:
+        return b"".join(
+            [
+                b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %s)\r\n" % (seq, row[0], kept.get(row[0], latest), text)
+                for seq, row, text in zip(seqs, changed, texts)
+            ]
+        )
+    if by_uid:
+        return b"".join(
+            [b"* %d FETCH (UID %d FLAGS %s)\r\n" % (seq, row[0], text) for seq, row, text in zip(seqs, changed, texts)]
+        )
+    return b"".join([b"* %d FETCH (FLAGS %s)\r\n" % pair for pair in zip(seqs, texts)])
+
+
+def _flag_texts(session: Session, view: View, changed: list[tuple[int, int]], uids: UidSet) -> list[bytes]:
+    """The flag list of each message."""
+    write = session.shared.flags.write
+    old: dict[int, bytes] = {}
+    new: dict[int, bytes] = {}
+    for flags in {flags for _uid, flags in changed}:
+        old[flags] = write(flags, view.keywords, False)
+        new[flags] = write(flags, view.keywords, True)
+    recent = frozenset(view.recent & uids if session.is_recent_told() else ())
+    return [new[flags] if uid in recent else old[flags] for uid, flags in changed]
+
+
+def take_own(view: View, stored: Stored) -> None:
+    """Spares the next sync the reading of changes that the client has just been told, if there are no others."""
+    if stored.modseq and stored.previous == view.modseq:
+        view.modseq = stored.modseq
 
 
 def keyword_lines(view: View, keywords: tuple[str, ...]) -> list[bytes]:

@@ -47,6 +47,8 @@ class Stored:
     keywords: tuple[str, ...]
     modseqs: dict[int, int] | None = None
     """The modseq of each message in `changed` that kept an older one; absent ones have `modseq`."""
+    previous: int = 0
+    """The mailbox's modseq before this change, 0 if the engine does not say.  Who had read up to it missed nothing."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from nmsd.imap.flags import read_flags
 from nmsd.imap.registry import Answer, Command, Done, Modifier, Sync
 from nmsd.imap.session import Session
 from nmsd.imap.state import SELECTED
-from nmsd.imap.sync import changed_flags, flag_line, keyword_lines
+from nmsd.imap.sync import changed_flags, flag_line, keyword_lines, take_own
 from nmsd.imap.view import View
 from nmsd.model.changes import Stored
 from nmsd.model.message import Field
@@ -103,8 +103,7 @@ def _run(session: Session, arguments: Arguments) -> Answer:
     if missing and not arguments.silent and not arguments.by_uid:
         # RFC 2180 §4.2.3.  What has changed is told as any change is.
         raise No("Some of the messages no longer exist", code or b"EXPUNGEISSUED")
-    yield from keyword_lines(view, stored.keywords)
-    yield changed_flags(session, view, stored, arguments.by_uid, arguments.silent)
+    yield from _answer(session, view, stored, arguments.by_uid, arguments.silent)
     if not stored.modified:
         return Done(own=_own(stored))
     yield from _refused(session, view, stored.modified)
@@ -114,13 +113,11 @@ def _run(session: Session, arguments: Arguments) -> Answer:
 def _store_silently(session: Session, view: View, arguments: Arguments) -> Answer:
     # The client knows the outcome only where nobody else has changed the flags meanwhile; the others are told.
     stored = _store(session, view, arguments, arguments.uids, view.modseq)
-    yield from keyword_lines(view, stored.keywords)
-    yield changed_flags(session, view, stored, arguments.by_uid, True)
+    yield from _answer(session, view, stored, arguments.by_uid, True)
     own = _own(stored)
     if stored.modified:
         stored = _store(session, view, arguments, stored.modified, None)
-        yield from keyword_lines(view, stored.keywords)
-        yield changed_flags(session, view, stored, arguments.by_uid, False)
+        yield from _answer(session, view, stored, arguments.by_uid, False)
         own |= _own(stored)
     return Done(own=own)
 
@@ -129,6 +126,14 @@ def _store(session: Session, view: View, arguments: Arguments, uids: UidSet, unc
     return session.mail().store_flags(
         view.mailbox_id, uids, arguments.change, arguments.system_flags, arguments.keywords, unchanged_since
     )
+
+
+def _answer(session: Session, view: View, stored: Stored, by_uid: bool, silent: bool) -> Iterator[bytes]:
+    yield from keyword_lines(view, stored.keywords)
+    lines = changed_flags(session, view, stored, by_uid, silent)
+    if lines:
+        yield lines
+    take_own(view, stored)
 
 
 def _own(stored: Stored) -> frozenset[int]:
