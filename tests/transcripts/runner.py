@@ -29,8 +29,8 @@ Then, in order:
     close 1                           client 1 goes away
 
 In an S line $name stands for a word and is the same word ever after, in C lines too; $tag is the tag of the client's
-last command; `...` stands for anything, {@letter} and {"text"} for literals.  All that came must be expected.  A line
-that begins with # is a comment, as is two spaces and # and the rest.
+last command; `...` stands for anything, {@letter} and {"text"} for literals.  All that came must be expected, but for
+what SELECT and EXAMINE tell.  A line that begins with # is a comment, as is two spaces and # and the rest.
 
 Every scenario runs with the client's bytes sent whole, and one at a time.
 """
@@ -120,7 +120,7 @@ def word_message(word: str) -> bytes:
 
 
 def load(path: Path) -> list[Scenario]:
-    """The scenarios of a file."""
+    """The scenarios of a file.  Raises ValueError, naming the line."""
     scenarios: list[Scenario] = []
     collecting: tuple[str, bool] | None = None
     shared: dict[str, bytes] = {}
@@ -146,7 +146,10 @@ def load(path: Path) -> list[Scenario]:
             continue
         if not scenarios:
             scenarios.append(Scenario("the dialogue", path, number, messages=dict(shared)))
-        _take(scenarios[-1], number, line)
+        try:
+            _take(scenarios[-1], number, line)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{path.name}:{number}: {line!r}: {error!r}") from None
     return scenarios
 
 
@@ -168,7 +171,7 @@ def _take(scenario: Scenario, number: int, line: str) -> None:
     elif word in ("time", "heartbeat", "close") or _CLIENT_LINE.match(line) or _SERVER_LINE.match(line):
         scenario.lines.append((number, line))
     else:
-        raise ValueError(f"{scenario.path}:{number}: what is {line!r}?")
+        raise ValueError("what is this?")
 
 
 def _fixture(scenario: Scenario, item: str) -> FixtureMessage:
@@ -210,6 +213,7 @@ class Play:
         self.chunk = chunk
         self.clients: dict[int, Client] = {}
         self.tags: dict[int, str] = {}
+        self.selecting: dict[int, bool] = {}
         self.counts: dict[int, int] = {}
         self.inbox: dict[int, bytes] = {}
         self.bindings: Bindings = {}
@@ -279,6 +283,7 @@ class Play:
         self.counts[number] = self.counts.get(number, 0) + 1
         tag = f"c{number}x{self.counts[number]}"
         self.tags[number] = tag
+        self.selecting[number] = text.partition(" ")[0].upper() in ("SELECT", "EXAMINE")
         self.bindings["$tag"] = tag.encode()
         text = self._bound(text)
         pending = tag.encode() + b" "
@@ -345,7 +350,8 @@ class Play:
             if place < 0:
                 self._fail(line, f"wanted {text!r}, got {_shown(got)}")
             del untagged[place]
-        if untagged and not expected.ignores_rest:
+        ignores_rest = expected.ignores_rest or (expected.end is not None and self.selecting.get(number, False))
+        if untagged and not ignores_rest:
             self._fail(expected.number, f"also got {_shown(untagged)}")
 
     def _find(self, text: str, lines: list[bytes], start: int) -> int:
