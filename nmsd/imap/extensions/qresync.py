@@ -73,15 +73,16 @@ def _after_select(session: Session, view: View, known: Known) -> Iterator[bytes]
     if known.uidvalidity != view.uidvalidity:
         return
     changes = session.mail().changes(view.mailbox_id, known.modseq)
-    uids = UidSet([(1, view.uidnext - 1)]) if known.uids is None and view.uidnext > 1 else known.uids or UidSet()
+    uids = UidSet([(1, max(view.uidnext - 1, 1))]) if known.uids is None else known.uids
     matched = _last_match(view, known)
-    yield vanished_earlier(view, changes.vanished, uids - UidSet([(1, matched)]) if matched else uids)
-    lines: list[bytes] = []
+    lines = [vanished_earlier(view, changes.vanished, uids - UidSet([(1, matched)]) if matched else uids)]
     for uid, flags, modseq in changes.flags:
         seq = view.seq(uid)
         if seq and uid in uids:
             lines.append(flag_line(session, view, seq, uid, flags, modseq))
-    yield b"".join(lines)
+    told = b"".join(lines)
+    if told:
+        yield told
 
 
 def _last_match(view: View, known: Known) -> int:
