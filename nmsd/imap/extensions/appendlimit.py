@@ -19,4 +19,6 @@ def _value(session: Session, account: Account, mailbox: Mailbox) -> bytes:
     return b"%d" % session.shared.config[MAX_MESSAGE_SIZE]
 
 
-EXTENSION: Final = Extension(7889, capability=_capability, status_items=(StatusItem(b"APPENDLIMIT", _value),))
+EXTENSION: Final[Extension] = Extension(
+    7889, capability=_capability, status_items=(StatusItem(b"APPENDLIMIT", _value),)
+)

@@ -110,7 +110,7 @@ def _has_nul(row: FetchRow, offset: int, length: int) -> bool:
     return False
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     3516,
     (b"BINARY",),
     fetch_items=(

@@ -90,7 +90,7 @@ def _after_select(session: Session, view: View, value: None) -> Iterator[bytes]:
     return iter(())
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     7162,
     (b"CONDSTORE",),
     enables=((b"CONDSTORE", CONDSTORE),),

@@ -43,7 +43,7 @@ def _count(found: Found, value: Any) -> bytes:
     return b" COUNT %d" % len(found.uids)
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     4731,
     (b"ESEARCH",),
     search_returns=(

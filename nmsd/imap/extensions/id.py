@@ -48,4 +48,4 @@ def _run(session: Session, pairs: list[tuple[str, str]]) -> Answer:
     return None
 
 
-EXTENSION: Final = Extension(2971, (b"ID",), commands=(Command(b"ID", ANY, _parse, _run, inline=True),))
+EXTENSION: Final[Extension] = Extension(2971, (b"ID",), commands=(Command(b"ID", ANY, _parse, _run, inline=True),))

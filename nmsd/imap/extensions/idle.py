@@ -22,4 +22,6 @@ def _done(session: Session, line: bytes) -> Answer:
     return None
 
 
-EXTENSION: Final = Extension(2177, (b"IDLE",), commands=(Command(b"IDLE", LOGGED_IN, no_arguments, _run, inline=True),))
+EXTENSION: Final[Extension] = Extension(
+    2177, (b"IDLE",), commands=(Command(b"IDLE", LOGGED_IN, no_arguments, _run, inline=True),)
+)

@@ -26,7 +26,7 @@ def _run(session: Session, arguments: CopyArguments) -> Answer:
     return Done(code=modseq_code(session, moved.modseq))
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     6851,
     (b"MOVE",),
     commands=(

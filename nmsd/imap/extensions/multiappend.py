@@ -4,4 +4,4 @@ from typing import Final
 
 from nmsd.imap.registry import Extension
 
-EXTENSION: Final = Extension(3502, (b"MULTIAPPEND",))
+EXTENSION: Final[Extension] = Extension(3502, (b"MULTIAPPEND",))

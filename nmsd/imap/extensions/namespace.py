@@ -12,6 +12,6 @@ def _run(session: Session, arguments: None) -> Answer:
     return None
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     2342, (b"NAMESPACE",), commands=(Command(b"NAMESPACE", LOGGED_IN, no_arguments, _run, inline=True),)
 )

@@ -109,7 +109,7 @@ def _vanished(session: Session, options: FetchOptions, value: None) -> None:
     options.vanished = True
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     7162,
     (b"QRESYNC",),
     enables=((b"QRESYNC", QRESYNC | CONDSTORE),),

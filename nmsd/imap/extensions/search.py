@@ -5,4 +5,4 @@ from typing import Final
 from nmsd.imap.registry import Extension
 from nmsd.imap.search.keys import KEYS
 
-EXTENSION: Final = Extension(9051, search_keys=KEYS)
+EXTENSION: Final[Extension] = Extension(9051, search_keys=KEYS)

@@ -5,4 +5,6 @@ from typing import Final
 from nmsd.imap.extensions.esearch import no_value
 from nmsd.imap.registry import Extension, ReturnOption
 
-EXTENSION: Final = Extension(5182, (b"SEARCHRES",), search_returns=(ReturnOption(b"SAVE", no_value, saves=True),))
+EXTENSION: Final[Extension] = Extension(
+    5182, (b"SEARCHRES",), search_returns=(ReturnOption(b"SAVE", no_value, saves=True),)
+)

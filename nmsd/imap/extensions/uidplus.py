@@ -19,4 +19,6 @@ def _parse(reader: Reader, session: Session) -> UidSet:
     return uids
 
 
-EXTENSION: Final = Extension(4315, (b"UIDPLUS",), commands=(Command(b"UID EXPUNGE", SELECTED, _parse, expunge),))
+EXTENSION: Final[Extension] = Extension(
+    4315, (b"UIDPLUS",), commands=(Command(b"UID EXPUNGE", SELECTED, _parse, expunge),)
+)

@@ -13,6 +13,6 @@ def _run(session: Session, arguments: None) -> Answer:
     return None
 
 
-EXTENSION: Final = Extension(
+EXTENSION: Final[Extension] = Extension(
     3691, (b"UNSELECT",), commands=(Command(b"UNSELECT", SELECTED, no_arguments, _run, sync=Sync.NONE),)
 )

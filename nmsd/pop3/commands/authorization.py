@@ -85,7 +85,7 @@ def _utf8(session: Session, arguments: list[bytes]) -> Answer:
     yield b"+OK UTF8 enabled\r\n"
 
 
-COMMANDS: Final = (
+COMMANDS: Final[tuple[Command, ...]] = (
     Command(b"USER", AUTHORIZATION, _user, least=1, most=1, whole=True, inline=True),
     Command(b"PASS", AUTHORIZATION, _pass, least=1, most=1, whole=True),
     Command(b"AUTH", AUTHORIZATION, _auth, most=2),

@@ -70,7 +70,7 @@ def _quit(session: Session, arguments: list[bytes]) -> Answer:
     yield Control.CLOSE
 
 
-COMMANDS: Final = (
+COMMANDS: Final[tuple[Command, ...]] = (
     Command(b"CAPA", ANY, _capa, inline=True),
     Command(b"QUIT", ANY, _quit),
 )

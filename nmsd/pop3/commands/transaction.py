@@ -134,7 +134,7 @@ def _noop(session: Session, arguments: list[bytes]) -> Answer:
     yield b"+OK\r\n"
 
 
-COMMANDS: Final = (
+COMMANDS: Final[tuple[Command, ...]] = (
     Command(b"STAT", TRANSACTION, _stat, inline=True),
     Command(b"LIST", TRANSACTION, _list, most=1),
     Command(b"UIDL", TRANSACTION, _uidl, most=1),
