@@ -1,8 +1,8 @@
 """The two pools of a worker: of sessions, parked or running, and of the greenlets that carry out their commands.
 
 Invariants: a session holds its slot in the SessionPool from accept until its conversation is closed.  A greenlet of the
-CommandPool serves one piece of work after the other and is never left while it has one; an exception out of the work
-reaches the log, not the greenlet's end and not the hub.
+CommandPool serves one piece of work after the other; an exception out of the work reaches the log, not the greenlet's
+end and not the hub.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ SPARE: Final = 32  # idle greenlets kept; more than these end, so that a burst's
 
 
 class Work(Protocol):
-    """Something to be done in a greenlet."""
+    """Something to be done in a greenlet; `has_slot` is the pool's note that it holds one of the slots."""
+
+    has_slot: bool
 
     def run(self) -> None:
         """Does it; may block its greenlet."""
@@ -36,8 +38,8 @@ class Hand(greenlet):  # type: ignore[misc]
 
 
 class CommandPool:
-    """At most `size` greenlets that carry out work; what comes when all are busy waits its turn, first come first
-    served."""
+    """Greenlets for work, and `size` slots for work that may block: what comes when all slots are taken waits its turn,
+    first come first served."""
 
     def __init__(self, size: int, turns: Turns, log: Log) -> None:
         self.size = size
@@ -48,16 +50,8 @@ class CommandPool:
         self._free: list[Hand] = []
         self._queue: deque[Work] = deque()
 
-    def submit(self, work: Work, first: bool = False) -> None:
-        """Has the work done: at once, if called in the hub and a greenlet may be had; else in its turn (with `first`,
-        before all others)."""
-        if self.busy >= self.size:
-            if first:
-                self._queue.appendleft(work)
-            else:
-                self._queue.append(work)
-            return
-        self.busy += 1
+    def start(self, work: Work) -> None:
+        """Has the work done in a greenlet: at once, if called in the hub, else soon."""
         hand = self._free.pop() if self._free else Hand(self._live, self._hub)
         hand.work = work
         if getcurrent() is self._hub:
@@ -65,8 +59,31 @@ class CommandPool:
         else:
             self._hub.loop.run_callback(hand.switch)
 
+    def submit(self, work: Work, first: bool = False) -> None:
+        """Has the work done as soon as there is a slot for it; with `first` before all others that wait."""
+        if self.take_slot(work):
+            self.start(work)
+        elif first:
+            self._queue.appendleft(work)
+        else:
+            self._queue.append(work)
+
+    def take_slot(self, work: Work, force: bool = False) -> bool:
+        """Gives the work a slot, if there is one or it must have one; whether it holds one now."""
+        if not work.has_slot and (force or self.busy < self.size):
+            work.has_slot = True
+            self.busy += 1
+        return work.has_slot
+
+    def give_slot(self, work: Work) -> None:
+        """Takes the work's slot back, if it holds one, and has the next do its work that waits for one."""
+        if work.has_slot:
+            work.has_slot = False
+            self.busy -= 1
+            self._fill()
+
     def crowded(self) -> bool:
-        """Whether work is waiting for a greenlet."""
+        """Whether work is waiting for a slot."""
         return bool(self._queue)
 
     def waiting(self) -> int:
@@ -84,12 +101,16 @@ class CommandPool:
     def resize(self, size: int) -> None:
         """Takes a new size; what is being done goes on."""
         self.size = size
+        self._fill()
+
+    def _fill(self) -> None:
         while self._queue and self.busy < self.size:
             self.submit(self._queue.popleft())
 
     def _live(self) -> None:
         hand = getcurrent()
         assert isinstance(hand, Hand)
+        hub, switch = self._hub, greenlet.switch  # the plain switch: the hub's own looks for hooks that we have not
         while True:
             work, hand.work = hand.work, None
             if work is not None:
@@ -97,26 +118,14 @@ class CommandPool:
                     work.run()
                 except BaseException:
                     self._log("Error", "General", "work in a greenlet failed", trace=traceback.format_exc())
-                if self._queue and self.busy <= self.size:
-                    hand.work = self._queue.popleft()
-                    if self._turns.due():
-                        self._give_way()
-                    continue
-                self.busy -= 1
                 if len(self._free) >= SPARE:
                     return
                 self._free.append(hand)
             # Whatever wakes it without work (a stray kill or switch) finds nothing to hit.
             try:
-                self._hub.switch()
+                switch(hub)
             except BaseException:
                 self._log("Warning", "General", "an idle greenlet was thrown into", trace=traceback.format_exc())
-
-    def _give_way(self) -> None:
-        try:
-            self._turns.take()
-        except BaseException:
-            self._log("Warning", "General", "a greenlet was thrown into between works", trace=traceback.format_exc())
 
 
 class SessionPool(Pool):  # type: ignore[misc]

@@ -43,7 +43,7 @@ def send_some(sock: Socket, data: bytes | memoryview) -> int:
         return 0
 
 
-def send_all(sock: Socket, data: bytes, seconds: float) -> None:
+def send_all(sock: Socket, data: bytes | memoryview, seconds: float) -> None:
     """Sends all of `data`.  Raises TimedOut when the peer takes nothing for `seconds`, OSError when it is gone."""
     rest = memoryview(data)
     while True:

@@ -35,6 +35,7 @@ class Refusal:
     """Tells a client on the TLS port, for whom there is no room, so."""
 
     def __init__(self, worker: Worker, sock: Socket) -> None:
+        self.has_slot = False
         self._worker = worker
         self._sock = sock
 
@@ -123,7 +124,7 @@ class Worker:
         elif self.refusals < REFUSALS:
             self.refusals += 1
             work: Work = Refusal(self, sock)
-            self.pump.commands.submit(work)
+            self.pump.commands.start(work)
         else:
             sock.close()
 

@@ -55,7 +55,7 @@ class EchoConversation:
         run = getattr(self, "do_" + name, None)
         if run is None:
             return Job(iter((b"echo " + line + b"\n",)), True)
-        return Job(run(*arguments), name in ("noop", "quit", "boom", "idle", "late", "tls", "inlinebig"))
+        return Job(run(*arguments), name in ("noop", "quit", "boom", "idle", "late", "tls", "inlinebig", "surprise"))
 
     def do_noop(self) -> Iterator[Output]:
         yield b"ok\n"
@@ -75,6 +75,11 @@ class EchoConversation:
         yield Control.YIELD
         self.service.block()
         yield b"late\n"
+
+    def do_surprise(self) -> Iterator[Output]:
+        """An inline job that waits without having said so."""
+        self.service.block()
+        yield b"surprised\n"
 
     def do_big(self, count: str) -> Iterator[Output]:
         for _ in range(int(count)):

@@ -208,8 +208,18 @@ def test_a_turn_is_due_after_a_slice() -> None:
 
 
 class Job:
-    def __init__(self, run: Callable[[], Any]) -> None:
-        self.run = run
+    """Work for a pool, which gives its slot back at the end."""
+
+    def __init__(self, pool: CommandPool, work: Callable[[], Any]) -> None:
+        self.has_slot = False
+        self.pool = pool
+        self.work = work
+
+    def run(self) -> None:
+        try:
+            self.work()
+        finally:
+            self.pool.give_slot(self)
 
 
 def test_a_larger_command_pool_starts_what_was_waiting() -> None:
@@ -217,7 +227,7 @@ def test_a_larger_command_pool_starts_what_was_waiting() -> None:
     pool = CommandPool(1, Turns(), EventList())
     done: list[int] = []
     for number in range(4):
-        pool.submit(Job(lambda number=number: (event.wait(), done.append(number))))
+        pool.submit(Job(pool, lambda number=number: (event.wait(), done.append(number))))
     gevent.sleep(0)
     assert (pool.busy, pool.waiting()) == (1, 3)
     pool.resize(3)
@@ -233,8 +243,8 @@ def test_work_that_fails_is_logged_and_its_greenlet_goes_on() -> None:
     log = EventList()
     pool = CommandPool(1, Turns(), log)
     done = Event()
-    pool.submit(Job(lambda: 1 / 0))
-    pool.submit(Job(done.set))
+    pool.submit(Job(pool, lambda: 1 / 0))
+    pool.submit(Job(pool, done.set))
     done.wait(timeout=10)
     assert log.texts("Error") == ["work in a greenlet failed"]
 
