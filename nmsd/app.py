@@ -5,19 +5,23 @@ Importing it imports neither gevent nor an engine, so that commands may use the 
 
 from __future__ import annotations
 
+import logging
 import os
-import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from mmap import mmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory
 from nmsd.log import LOGS, EventLog
+from nmsd.mime.settings import MAX_MIME_ADDRESSES, MAX_MIME_DEPTH, MAX_MIME_HEADER, MAX_MIME_PARTS
+from nmsd.model.message import Digest
 from nmsd.settings import SECTIONS
-from nmsd.store.api import Announce, Runtime, Signal, Store
+from nmsd.store.api import Announce, Runtime, Store
 from nmsd.wire.protocol import Log
 
 if TYPE_CHECKING:
@@ -25,29 +29,26 @@ if TYPE_CHECKING:
     from nmsd.server.process import Opened, Tools
     from nmsd.wire.protocol import Service
 
-T = TypeVar("T")
-
-_OPEN_ACCOUNT_FILES: Final = 5  # database and its log, for reading and for writing, and the shared index of the log
 _STORE_TIDY_S: Final = 10  # how often the store may tidy up
-
-
-class PlainRuntime:
-    """How the store and the directory wait in a command: they just wait."""
-
-    def offload(self, work: Callable[[], T]) -> T:
-        """Runs `work` at once."""
-        return work()
-
-    def signal(self) -> Signal:
-        """A signal for threads."""
-        return threading.Event()
 
 
 def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
     """The store that the settings name."""
+    from nmsd.mime.digest import digest
+    from nmsd.store.sqlite import limits
     from nmsd.store.sqlite import open_store as open_sqlite
+    from nmsd.store.sqlite.settings import PRIMARY_PATH
 
-    return open_sqlite(config, runtime, announce)
+    def take_apart(message: bytes | mmap) -> Digest:
+        return digest(
+            message,
+            config[MAX_MIME_DEPTH],
+            config[MAX_MIME_PARTS],
+            config[MAX_MIME_HEADER],
+            config[MAX_MIME_ADDRESSES],
+        )
+
+    return open_sqlite(Path(config.path(PRIMARY_PATH)), runtime, announce, limits(config), time.time, take_apart)
 
 
 def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
@@ -66,6 +67,18 @@ def open_announcer(config: Config) -> Announcer:
     return Announcer(Board(os.path.join(run, "board")), SocketDirectory(os.path.join(run, "bus")))
 
 
+class _EventHandler(logging.Handler):
+    """Brings what libraries and engines tell by `logging` into the event log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._event_log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "Error" if record.levelno >= logging.ERROR else "Warning"
+        self._event_log(level, "General", self.format(record), source=record.name)
+
+
 def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
     """A worker's life, in this process, which it makes cooperative; gives the exit status.  Raises ConfigError.
 
@@ -74,6 +87,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
     from nmsd.server.patch import patch
 
     patch()
+    logging.basicConfig(handlers=[_EventHandler(log)], level=logging.WARNING, force=True)
     from nmsd.server.process import run, settings_of
     from nmsd.supervisor.settings import STOP_TIMEOUT
 
@@ -104,6 +118,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
     from nmsd.server.gate import DirectoryGate
     from nmsd.server.process import Opened
     from nmsd.server.throttle import make_throttles
+    from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
     from nmsd.store.sqlite.settings import OPEN_CACHE
 
     config, log = tools.config, tools.log
@@ -124,7 +139,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     return Opened(
         service,
-        descriptors=config[OPEN_CACHE] * _OPEN_ACCOUNT_FILES,
+        descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         duties=(tidy,),
         close=store.close,
