@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -56,3 +57,6 @@ def worker(
         for problem in error.problems:
             log("Error", "General", "cannot start with these settings", problem=problem)
         return EX_CONFIG
+    except Exception as error:
+        log("Critical", "General", "worker failed", error=repr(error), where=traceback.format_exc(limit=-8))
+        raise

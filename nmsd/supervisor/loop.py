@@ -29,7 +29,11 @@ from nmsd.supervisor.spawn import Orders
 from nmsd.supervisor.table import Row, known_services, rows
 
 EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
+
+# A service whose first workers die so often will not start by more of the same.
+_HOPELESS: Final = 3
 
 _TURN_S: Final = 1.0
 _SNAPSHOT: Final = "config-"
@@ -204,12 +208,15 @@ class Supervisor:
     def _settle(self) -> None:
         """Tells those who wait once every service has come to rest after a start or reload."""
         services = self._services.values()
+        if self._state == "starting":
+            # Nothing half started: what is wrong with one service is mended before any serves.
+            failed = [service.name for service in services if service.failed]
+            hopeless = [service.name for service in services if service.early_deaths >= _HOPELESS]
+            if failed or hopeless:
+                self._exit_status = EXIT_CONFIG if failed else EXIT_FAILED
+                self._stop(f"{', '.join(failed or hopeless)} cannot be started")
+                return
         if self._state == "stopping" or not all(service.is_settled() for service in services):
-            return
-        if self._state == "starting" and any(service.failed for service in services):
-            # Nothing half started: what was wrong with one service's settings is mended before any serves.
-            self._exit_status = EXIT_CONFIG
-            self._stop("a service does not start with these settings")
             return
         reasons = {s.name: s.failed or s.refused for s in services if s.failed or s.refused}
         if self._state == "reloading" or (self._state == "starting" and not reasons):

@@ -30,6 +30,8 @@ class Service:
         self.held = False
         """Stopped by the administrator: a reload does not start it."""
         self.restarts = 0
+        self.early_deaths = 0
+        """How many workers in a row died before they were ready."""
         self.last_death = ""
         self.backoff = Backoff()
         self._fallback: Orders | None = None
@@ -128,6 +130,7 @@ class Service:
                 wait = self.backoff.failed(now, 0.0)
                 self.last_death = f"cannot be started ({error})"
                 self.refused = self.refused or self.last_death
+                self.early_deaths += 1
                 self._log("Error", "General", "worker cannot be started", service=self.name, error=error, retry_s=wait)
                 return
             self.children[child.pid] = child
@@ -135,6 +138,7 @@ class Service:
 
     def has_spoken(self, child: Child) -> None:
         """A worker said its first word."""
+        self.early_deaths = 0
         self._log("Information", "General", "worker is ready", service=self.name, pid=child.pid, index=child.index)
         if self.orders is not None and self.is_ready():
             self.refused = ""
@@ -162,6 +166,7 @@ class Service:
             self._give_up(stop_at)
             return
         if is_current and not child.report:
+            self.early_deaths += 1
             self.refused = self.refused or f"a new worker {facts['reason']}"
         wait = self.backoff.failed(now, lived if child.report else 0.0) if is_current else 0.0
         self._log("Error", "General", "worker died", **facts, lived_s=round(lived), retry_s=wait)

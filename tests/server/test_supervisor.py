@@ -76,6 +76,14 @@ def test_wrong_settings_of_one_service_keep_all_from_starting(instance: Instance
     assert "service=pop" in errors
 
 
+def test_a_service_whose_first_workers_die_keeps_all_from_starting(instance: Instance) -> None:
+    instance.write(service__pop__banner="exit 1")
+    instance.start(wait=False)
+    status, errors = instance.wait()
+    assert status == 1
+    assert "pop cannot be started" in errors
+
+
 def test_a_worker_that_meets_wrong_settings_later_stops_its_service_only(instance: Instance) -> None:
     instance.start()
     instance.client("pop").say("exit 78")
