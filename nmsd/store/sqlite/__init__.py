@@ -1,0 +1,33 @@
+"""The store on SQLite: one file for each account."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from mmap import mmap
+from pathlib import Path
+
+from nmsd.mime.digest import digest as mime_digest
+from nmsd.model.message import Digest
+from nmsd.store.api import Announce, Runtime, Store
+from nmsd.store.sqlite.database import DESCRIPTORS_PER_ACCOUNT
+from nmsd.store.sqlite.engine import SqliteStore
+from nmsd.store.sqlite.settings import SECTION, Limits, limits
+
+__all__ = ["DESCRIPTORS_PER_ACCOUNT", "SECTION", "Limits", "limits", "open_store"]
+
+
+def open_store(
+    root: Path,
+    runtime: Runtime,
+    announce: Announce,
+    limits: Limits = Limits(),
+    now: Callable[[], float] = time.time,
+    digest: Callable[[bytes | mmap], Digest] = mime_digest,
+) -> Store:
+    """The store in the directory `root`, which need not exist yet.  Opens nothing.
+
+    `now` is the time in seconds since the epoch; `digest` takes a message apart, mime.digest with the settings' limits.
+    To be called after a fork, not before.
+    """
+    return SqliteStore(root, runtime, announce, limits, now, digest)

@@ -1,0 +1,216 @@
+"""store.api.Account on SQLite: reads on the spot, writes through the account's commit queue."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from mmap import mmap
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from nmsd.model.changes import Appended, Changes, Copied, Expunged, Stored
+from nmsd.model.errors import NoSuchAccount, NoSuchMailbox
+from nmsd.model.mailbox import DEFAULT_MAILBOXES, Mailbox, canonical_name
+from nmsd.model.message import NO_QUOTA, Digest, Field, NewMessage, Quota, Usage
+from nmsd.model.search import Key
+from nmsd.model.uidset import UidSet
+from nmsd.store.api import Announce, FlagChange, Runtime
+from nmsd.store.sqlite import bodies, mailboxes, messages, reading, rows
+from nmsd.store.sqlite.cache import OpenAccount, OpenCache
+from nmsd.store.sqlite.commit import CommitQueue
+from nmsd.store.sqlite.database import create
+from nmsd.store.sqlite.faults import translate, translate_os
+from nmsd.store.sqlite.fetching import fetch
+from nmsd.store.sqlite.maildrop import maildrop_lock
+from nmsd.store.sqlite.names import check_keywords, check_mailbox_name
+from nmsd.store.sqlite.searching import Search
+from nmsd.store.sqlite.settings import Limits
+from nmsd.store.sqlite.transaction import Transaction
+
+T = TypeVar("T")
+
+_INLINE_BYTES: Final = 64 * 1024
+"""Messages up to this size are taken apart where the caller is, in a millisecond; larger ones in a native thread."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What all accounts of a store share."""
+
+    root: Path
+    runtime: Runtime
+    announce: Announce
+    limits: Limits
+    now: Callable[[], float]
+    digest: Callable[[bytes | mmap], Digest]
+    cache: OpenCache
+
+
+class SqliteAccount:
+    """One account; see store.api.Account.  Holds no file open: the engine's cache does, for a while."""
+
+    def __init__(self, name: str, path: Path, engine: Engine) -> None:
+        self.name = name
+        self.path = path
+        self._engine = engine
+        self._queue = CommitQueue(name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
+
+    def exists(self) -> bool:
+        return self._engine.cache.exists(self.name, self.path)
+
+    def ensure(self, mailboxes_: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES) -> None:
+        if self.exists():
+            return
+        for name, _ in mailboxes_:
+            check_mailbox_name(name, self._engine.limits)
+        try:
+            self._engine.runtime.offload(
+                lambda: create(
+                    self.path,
+                    lambda connection: mailboxes.fill(connection, self.name, mailboxes_, self._engine.now()),
+                )
+            )
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+        except OSError as error:
+            raise translate_os(error, self.path) from error
+
+    # Mailboxes
+
+    def mailboxes(self) -> list[Mailbox]:
+        try:
+            return self._read(lambda opened, connection: rows.read_mailboxes(connection))
+        except NoSuchAccount:
+            return []
+
+    def mailbox(self, name: str) -> Mailbox:
+        return self._read_mailbox(lambda opened, connection: rows.read_mailbox(connection, name))
+
+    def mailbox_by_id(self, mailbox_id: int) -> Mailbox:
+        return self._read_mailbox(lambda opened, connection: rows.read_mailbox_by_id(connection, mailbox_id))
+
+    def create(self, name: str, special_use: tuple[str, ...] = ()) -> Mailbox:
+        name = canonical_name(name)
+        return self._queue.run(lambda transaction: mailboxes.create(transaction, name, special_use))
+
+    def delete(self, name: str) -> None:
+        name = canonical_name(name)
+        self._queue.run(lambda transaction: mailboxes.delete(transaction, name))
+
+    def rename(self, old: str, new: str) -> None:
+        old, new = canonical_name(old), canonical_name(new)
+        self._queue.run(lambda transaction: mailboxes.rename(transaction, old, new))
+
+    def set_special_use(self, name: str, special_use: tuple[str, ...]) -> None:
+        name = canonical_name(name)
+        self._queue.run(lambda transaction: mailboxes.set_special_use(transaction, name, special_use))
+
+    def subscriptions(self) -> list[str]:
+        try:
+            return self._read(
+                lambda opened, connection: [
+                    row[0] for row in connection.execute("SELECT name FROM subscription ORDER BY name").fetchall()
+                ]
+            )
+        except NoSuchAccount:
+            return []
+
+    def subscribe(self, name: str, subscribed: bool) -> None:
+        name = canonical_name(name)
+        self._queue.run(lambda transaction: mailboxes.subscribe(transaction, name, subscribed))
+
+    def usage(self) -> Usage:
+        try:
+            return self._read(reading.usage)
+        except NoSuchAccount:
+            return Usage(0, 0)
+
+    # Reading
+
+    def uids(self, mailbox_id: int) -> UidSet:
+        return self._read_mailbox(lambda opened, connection: reading.uids(opened, connection, mailbox_id))
+
+    def snapshot(self, mailbox_id: int) -> tuple[Mailbox, UidSet, int]:
+        return self._read_mailbox(lambda opened, connection: reading.snapshot_of(opened, connection, mailbox_id))
+
+    def fetch(self, mailbox_id: int, uids: UidSet, fields: Sequence[Field]) -> Iterator[list[tuple[Any, ...]]]:
+        return fetch(self._read_mailbox, mailbox_id, uids, fields)
+
+    def read(self, mailbox_id: int, uid: int, offset: int, length: int) -> bytes:
+        return self._read_mailbox(
+            lambda opened, connection: reading.read(opened, connection, (mailbox_id, uid), offset, length)
+        )
+
+    def changes(self, mailbox_id: int, since: int) -> Changes:
+        return self._read_mailbox(lambda opened, connection: reading.changes(opened, connection, mailbox_id, since))
+
+    def search(self, mailbox_id: int, key: Key, within: UidSet) -> Iterator[list[int]]:
+        return Search(self._read_mailbox, self._engine.runtime, mailbox_id, key).run(within)
+
+    def _read(self, step: Callable[[OpenAccount, sqlite3.Connection], T]) -> T:
+        return self._engine.cache.read(self.name, self.path, step)
+
+    def _read_mailbox(self, step: Callable[[OpenAccount, sqlite3.Connection], T]) -> T:
+        try:
+            return self._engine.cache.read(self.name, self.path, step)
+        except NoSuchAccount as error:
+            raise NoSuchMailbox("There is no such account, and no mailbox in it") from error
+
+    # Writing
+
+    def append(self, mailbox_id: int, messages_: Sequence[NewMessage], quota: Quota = NO_QUOTA) -> Appended:
+        prepared = [self._prepare(message) for message in messages_]
+        return self._write(lambda transaction: messages.append(transaction, mailbox_id, prepared, quota))
+
+    def _prepare(self, message: NewMessage) -> bodies.Prepared:
+        check_keywords(message.keywords)
+        if len(message.data) <= _INLINE_BYTES:
+            return bodies.prepare(message, self._engine.digest)
+        return self._engine.runtime.offload(lambda: bodies.prepare(message, self._engine.digest))
+
+    def store_flags(
+        self,
+        mailbox_id: int,
+        uids: UidSet,
+        change: FlagChange,
+        system_flags: int,
+        keywords: tuple[str, ...] = (),
+        unchanged_since: int | None = None,
+    ) -> Stored:
+        if change is not FlagChange.REMOVE:
+            check_keywords(keywords)
+        return self._write(
+            lambda transaction: messages.store_flags(
+                transaction, mailbox_id, uids, change, system_flags, keywords, unchanged_since
+            )
+        )
+
+    def expunge(self, mailbox_id: int, uids: UidSet, only_deleted: bool = True) -> Expunged:
+        return self._write(lambda transaction: messages.expunge(transaction, mailbox_id, uids, only_deleted))
+
+    def copy(self, mailbox_id: int, uids: UidSet, target_id: int, quota: Quota = NO_QUOTA) -> Copied:
+        return self._write(lambda transaction: messages.copy(transaction, mailbox_id, uids, target_id, quota))
+
+    def move(self, mailbox_id: int, uids: UidSet, target_id: int) -> Copied:
+        return self._write(lambda transaction: messages.move(transaction, mailbox_id, uids, target_id))
+
+    def claim_recent(self, mailbox_id: int, uidnext: int) -> int:
+        mailbox = self.mailbox_by_id(mailbox_id)
+        if mailbox.recent_uid >= min(uidnext, mailbox.uidnext):
+            return mailbox.recent_uid
+        return self._write(lambda transaction: mailboxes.claim_recent(transaction, mailbox_id, uidnext))
+
+    def lock_maildrop(self) -> AbstractContextManager[None]:
+        return maildrop_lock(self.path)
+
+    def transact(self, operation: Callable[[Transaction], T]) -> T:
+        """Runs an operation of the engine's own in the next transaction."""
+        return self._queue.run(operation)
+
+    def _write(self, operation: Callable[[Transaction], T]) -> T:
+        try:
+            return self._queue.run(operation)
+        except NoSuchAccount as error:
+            raise NoSuchMailbox("There is no such account, and no mailbox in it") from error

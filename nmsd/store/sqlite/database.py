@@ -1,0 +1,169 @@
+"""Connections to account files, and the making and erasing of them.
+
+Each account in use has two: a reader, used where the caller is, which never waits and never writes (opened read-only,
+closing it does not even checkpoint); and a writer, used in native threads only, which waits for locks, syncs, and
+checkpoints the WAL.  WAL mode lets them work at the same time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from nmsd.model.errors import StoreCorrupt, StoreUnavailable
+from nmsd.store.sqlite import schema
+from nmsd.store.sqlite.faults import translate
+from nmsd.store.sqlite.paths import make_directory, sync_directory
+
+T = TypeVar("T")
+
+DESCRIPTORS_PER_ACCOUNT: Final = 5
+"""File descriptors of an open account: database and WAL twice, the WAL's index once."""
+
+_STATEMENTS: Final = 256
+_READER_CACHE_KB: Final = 2048
+_WRITER_CACHE_KB: Final = 4096
+_CHECKPOINT_PAGES: Final = 4000  # 16 MB of WAL: a checkpoint, with its two fsyncs, once for some hundred messages
+_WAL_KEPT_BYTES: Final = 32 << 20
+_LOCK_NAME: Final = ".lock"
+_REMOVED: Final = "SELECT removed FROM account"
+
+
+def connect(path: Path, mode: str, wait_s: float) -> sqlite3.Connection:
+    """A connection to an existing file; `mode` is ro or rw.  Raises sqlite3.OperationalError if there is none."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        timeout=wait_s,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS,
+    )
+
+
+def open_reader(path: Path, wait_s: float = 0) -> sqlite3.Connection:
+    """A connection that reads and, unless told to, never waits."""
+    connection = connect(path, "ro", wait_s)
+    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KB}")
+    return connection
+
+
+def open_writer(path: Path, wait_s: float) -> sqlite3.Connection:
+    """A connection whose commits are on the disk when they return.  Brings an old file up to date."""
+    connection = connect(path, "rw", wait_s)
+    try:
+        # FULL syncs the WAL at each commit.  Zeroing what is deleted would double the writing; the disk belongs to us.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+        if schema.version(connection) != schema.LATEST:
+            schema.migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_removed(connection: sqlite3.Connection) -> bool:
+    """Whether the account was erased while this connection was open."""
+    row = connection.execute(_REMOVED).fetchone()
+    return row is None or bool(row[0])
+
+
+def snapshot(connection: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+    """What `read` returns, all of it as of one moment."""
+    connection.execute("BEGIN")
+    try:
+        return read(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+@contextmanager
+def directory_lock(directory: Path) -> Iterator[None]:
+    """Keeps other processes from making and erasing accounts in one directory.  Blocks; for native threads."""
+    descriptor = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> bool:
+    """Makes an account's file, with what `fill` puts into it, at one stroke; says whether there was none before."""
+    make_directory(path.parent)
+    with directory_lock(path.parent):
+        if path.exists():
+            return False
+        temporary = path.with_name(f".{path.name}.new")
+        _unlink(temporary)  # left behind by a process that died in here
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            connection = connect(temporary, "rw", 0)
+            try:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("PRAGMA journal_mode = WAL")
+                schema.migrate(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                fill(connection)
+                connection.execute("COMMIT")
+            finally:
+                connection.close()  # the last one: it moves the WAL into the file and syncs it
+            os.rename(temporary, path)
+        except BaseException:
+            _unlink(temporary)
+            raise
+        sync_directory(path.parent)
+    return True
+
+
+def erase(path: Path, wait_s: float) -> None:
+    """Erases an account's file.  Processes that have it open find it empty, and marked as removed.
+
+    The mark is moved from the WAL into the file before anything is unlinked, so that whoever opened the file just
+    before sees it too and does not write; nobody makes the account anew before all its files are gone.  Raises
+    FileNotFoundError, sqlite3.Error, StoreUnavailable.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    with directory_lock(path.parent):
+        if not path.exists():
+            raise FileNotFoundError(path)
+        try:
+            _mark_removed(path, wait_s)
+        except sqlite3.Error as error:
+            if not isinstance(translate(error, path), StoreCorrupt):  # a damaged file is of no use to anyone
+                raise
+        _unlink(path)
+        sync_directory(path.parent)
+
+
+def _mark_removed(path: Path, wait_s: float) -> None:
+    connection = open_writer(path, wait_s)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE account SET removed = 1, size = 0, messages = 0")
+        for table in ("mailbox", "message", "subscription"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("COMMIT")
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreUnavailable(f"{path} is in use; try again")
+    finally:
+        connection.close()
+
+
+def _unlink(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")

@@ -1,0 +1,149 @@
+"""The part of a search that SQL answers: flags, dates, sizes, numbers, and the header fields kept in `digest`.
+
+Every expression made here is true or false, never NULL, so that NOT means what it says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from nmsd.mime.text import normalise
+from nmsd.model.flags import keyword_bit
+from nmsd.model.search import (
+    All,
+    And,
+    Dated,
+    DateOf,
+    HasFlag,
+    HasKeyword,
+    Header,
+    Key,
+    ModSeq,
+    Not,
+    Or,
+    Sized,
+    Text,
+    Uids,
+    Within,
+)
+from nmsd.store.match import depth
+from nmsd.store.sqlite.bodies import HEADING_COLUMNS
+
+_DAY: Final = 86400
+
+# SQLite bounds the depth of an expression at 1000; a range is two comparisons of it.
+_MAX_DEPTH: Final = 100
+_MAX_RANGES: Final = 64
+
+_DATES: Final = {
+    DateOf.INTERNAL: ("m.epoch + m.zone * 60", _DAY),
+    DateOf.SAVED: ("m.save_epoch", _DAY),
+    DateOf.SENT: ("d.sent_date", 1),
+}
+
+
+def is_answered(key: Key) -> bool:
+    """Whether SQL can answer `key` wholly."""
+    return depth(key) <= _MAX_DEPTH and _is_answered(key)
+
+
+def _is_answered(key: Key) -> bool:
+    if isinstance(key, And):
+        return all(map(_is_answered, key.keys))
+    if isinstance(key, Or):
+        return _is_answered(key.left) and _is_answered(key.right)
+    if isinstance(key, Not):
+        return _is_answered(key.key)
+    if isinstance(key, Uids):
+        return len(key.uids.ranges()) <= _MAX_RANGES
+    if isinstance(key, Header):
+        return key.name.lower() in HEADING_COLUMNS
+    return not isinstance(key, Text)
+
+
+class Expression:
+    """A search as SQL over `message m` and, if `needs_digest`, `digest d`."""
+
+    __slots__ = ("_keywords", "needs_digest", "sql", "values")
+
+    def __init__(self, keys: list[Key], keywords: tuple[str, ...]) -> None:
+        """All of `keys`, for each of which `is_answered` holds; `keywords` is the mailbox's table."""
+        self._keywords = keywords
+        self.needs_digest = False
+        self.values: list[Any] = []
+        self.sql = self._all(keys)
+
+    def _all(self, keys: list[Key]) -> str:
+        # In halves: a chain of a thousand would be a thousand levels deep.
+        if not keys:
+            return "1"
+        if len(keys) == 1:
+            return self._one(keys[0])
+        half = len(keys) // 2
+        return f"({self._all(keys[:half])} AND {self._all(keys[half:])})"
+
+    def _one(self, key: Key) -> str:
+        if isinstance(key, And):
+            return self._all(list(key.keys))
+        if isinstance(key, Or):
+            return f"({self._one(key.left)} OR {self._one(key.right)})"
+        if isinstance(key, Not):
+            return f"NOT {self._one(key.key)}"
+        if isinstance(key, Header):
+            return self._header(key)
+        if isinstance(key, Dated):
+            return self._dated(key)
+        return self._number(key)
+
+    def _number(self, key: Key) -> str:
+        if isinstance(key, Uids):
+            return self._uids(key)
+        if isinstance(key, HasFlag | HasKeyword):
+            self.values.append(key.bit if isinstance(key, HasFlag) else keyword_bit(key.name, self._keywords))
+            return "(m.flags & ?) != 0"
+        if isinstance(key, Within):
+            return self._between("m.epoch", key.since, key.before)
+        if isinstance(key, Sized):
+            return self._between("m.size", None if key.larger is None else key.larger + 1, key.smaller)
+        if isinstance(key, ModSeq):
+            return self._between("m.modseq", key.since, None)
+        assert isinstance(key, All)
+        return "1"
+
+    def _uids(self, key: Uids) -> str:
+        ranges = key.uids.ranges()
+        for low, high in ranges:
+            self.values += (low, high)
+        return "(" + (" OR ".join(["m.uid BETWEEN ? AND ?"] * len(ranges)) or "0") + ")"
+
+    def _dated(self, key: Dated) -> str:
+        column, unit = _DATES[key.which]
+        since = None if key.since is None else key.since * unit
+        before = None if key.before is None else key.before * unit
+        if key.which is not DateOf.SENT:
+            return self._between(column, since, before)
+        self.needs_digest = True
+        return f"({column} IS NOT NULL AND {self._between(column, since, before)})"
+
+    def _between(self, column: str, since: int | None, before: int | None) -> str:
+        terms = ["1"]
+        if since is not None:
+            terms.append(f"{column} >= ?")
+            self.values.append(since)
+        if before is not None:
+            terms.append(f"{column} < ?")
+            self.values.append(before)
+        return "(" + " AND ".join(terms) + ")"
+
+    def _header(self, key: Header) -> str:
+        self.needs_digest = True
+        column = "d." + HEADING_COLUMNS[key.name.lower()]
+        wanted = normalise(key.text)
+        if not wanted:
+            return f"{column} IS NOT NULL"
+        try:
+            wanted.encode()
+        except UnicodeEncodeError:
+            return "0"  # half a surrogate pair: no text that could be stored holds it
+        self.values.append(wanted)
+        return f"ifnull(instr({column}, ?), 0) != 0"

@@ -1,0 +1,103 @@
+"""A transaction: operations of several sessions, one after the other, in one commit.
+
+The counters are read once, kept in memory while the operations change them, and written once, before the commit.  An
+operation that fails is undone alone: what it wrote by a savepoint, what it counted by a copy made before it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from nmsd.model.errors import NoSuchAccount
+from nmsd.store.sqlite.rows import MailboxCounters, read_account, read_counters
+from nmsd.store.sqlite.settings import Limits
+
+T = TypeVar("T")
+
+
+class Transaction:
+    """What an operation works on: the connection, the counters, and a modseq of its own once it changes something."""
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits, now: float) -> None:
+        """Begins it; waits for other writers.  Raises NoSuchAccount if the account was erased, sqlite3.Error."""
+        self.connection = connection
+        self.limits = limits
+        self.now = int(now)
+        connection.execute("BEGIN IMMEDIATE")
+        self.account = read_account(connection)
+        if self.account.removed:
+            connection.execute("ROLLBACK")
+            raise NoSuchAccount("The account was removed")
+        self.changes: list[tuple[int, int]] = []
+        self._mailboxes: dict[int, MailboxCounters] = {}
+        self._dirty: set[int] = set()
+        self._modseq = 0
+
+    def run(self, operation: Callable[[Transaction], T]) -> T:
+        """Runs one operation; if it raises, it leaves no trace.  sqlite3.Error leaves the whole transaction undone."""
+        account = self.account.copy()
+        mailboxes = {mailbox_id: counters.copy() for mailbox_id, counters in self._mailboxes.items()}
+        dirty = set(self._dirty)
+        changes = len(self.changes)
+        self._modseq = 0
+        self.connection.execute("SAVEPOINT operation")
+        try:
+            result = operation(self)
+        except sqlite3.Error:
+            raise
+        except BaseException:
+            self.connection.execute("ROLLBACK TO operation")
+            self.connection.execute("RELEASE operation")
+            self.account = account
+            self._mailboxes = mailboxes
+            self._dirty = dirty
+            del self.changes[changes:]
+            raise
+        self.connection.execute("RELEASE operation")
+        return result
+
+    def mailbox(self, mailbox_id: int) -> MailboxCounters:
+        """The counters of a mailbox, to be changed in place and then stamped or kept.  Raises NoSuchMailbox."""
+        counters = self._mailboxes.get(mailbox_id)
+        if counters is None:
+            counters = self._mailboxes[mailbox_id] = read_counters(self.connection, mailbox_id)
+        return counters
+
+    def forget(self, mailbox_id: int) -> None:
+        """Drops the counters of a mailbox that was deleted."""
+        self._mailboxes.pop(mailbox_id, None)
+        self._dirty.discard(mailbox_id)
+
+    def keep(self, counters: MailboxCounters) -> None:
+        """Has a mailbox's counters written."""
+        self._dirty.add(counters.id)
+
+    def stamp(self, counters: MailboxCounters) -> int:
+        """The operation's modseq, given to a mailbox it changes; noted to be announced."""
+        modseq = self.touch(counters.id)
+        counters.modseq = modseq
+        self.keep(counters)
+        return modseq
+
+    def touch(self, mailbox_id: int) -> int:
+        """The operation's modseq, to be announced for a mailbox whose row is not in memory; 0: the list of them."""
+        if not self._modseq:
+            self.account.modseq += 1
+            self._modseq = self.account.modseq
+        self.changes.append((mailbox_id, self._modseq))
+        return self._modseq
+
+    def commit(self) -> None:
+        """Writes the counters and commits.  Raises sqlite3.Error."""
+        if self.changes:
+            self.account.write(self.connection)
+        for mailbox_id in self._dirty:
+            self._mailboxes[mailbox_id].write(self.connection)
+        self.connection.execute("COMMIT")
+
+    def undo(self) -> None:
+        """Takes everything back, unless SQLite has done so by itself."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
