@@ -27,7 +27,7 @@ class Timer:
         self._round: deque[Session] = deque()
         self._share = 0
         self._due = 0
-        self._timer: Any = pump.hub.loop.timer(TICK_S, TICK_S, ref=False)
+        self._timer: Any = pump.hub.loop.timer(TICK_S, TICK_S)
         self._rest: Any = pump.hub.loop.timer(0, ref=False)
 
     def start(self) -> None:

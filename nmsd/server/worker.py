@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -109,7 +110,11 @@ class Worker:
         if sessions.full():
             self._refuse(sock, tls)
             return
-        self.pump.open(sock, peer, tls)
+        try:
+            self.pump.open(sock, peer, tls)
+        except Exception:
+            self.pump.log("Error", "General", "no session", address=peer.address, trace=traceback.format_exc())
+            sock.close()
         if sessions.full():
             self._beat()  # the other workers should know at once
 
