@@ -84,36 +84,26 @@ def store_flags(
     else:
         bits = sum({keyword_bit(keyword, mailbox.keywords) for keyword in keywords})
     bits |= system_flags & SYSTEM_MASK
-    new_flags = _flag_change(change, bits)
-    answer = [(uid, new_flags(flags)) for uid, flags, _ in allowed]
-    differing = [(new, row) for (_, new), row in zip(answer, allowed) if new != row[1]]
+    if change is FlagChange.ADD:
+        answer = [(row[0], row[1] | bits) for row in allowed]
+    elif change is FlagChange.REMOVE:
+        answer = [(row[0], row[1] & ~bits) for row in allowed]
+    else:
+        answer = [(row[0], bits) for row in allowed]
+    differing = [(row, new) for row, (_, new) in zip(allowed, answer) if row[1] != new]
     modseq = 0
     if differing:
         modseq = transaction.stamp(mailbox)
-        for new, (_, old, _) in differing:
-            mailbox.unseen += (old & SEEN) - (new & SEEN)
-            mailbox.deleted += ((new & DELETED) - (old & DELETED)) // DELETED
-        _write_flags(transaction, mailbox_id, change, bits, modseq, [row[0] for _, row in differing])
-    return Stored(
-        modseq,
-        answer,
-        UidSet.of_sorted([row[0] for row in asked if row[2] > unchanged_since])
-        if unchanged_since is not None and len(allowed) < len(asked)
-        else UidSet(),
-        mailbox.keywords,
-        {row[0]: row[2] for (_, new), row in zip(answer, allowed) if new == row[1]}
-        if len(differing) < len(allowed)
-        else None,
-        previous,
-    )
-
-
-def _flag_change(change: FlagChange, bits: int) -> Callable[[int], int]:
-    if change is FlagChange.ADD:
-        return lambda flags: flags | bits
-    if change is FlagChange.REMOVE:
-        return lambda flags: flags & ~bits
-    return lambda flags: bits
+        mailbox.unseen -= sum([(new & SEEN) - (row[1] & SEEN) for row, new in differing])
+        mailbox.deleted += sum([(new & DELETED) - (row[1] & DELETED) for row, new in differing]) // DELETED
+        _write_flags(transaction, mailbox_id, change, bits, modseq, [row[0] for row, _ in differing])
+    held_back: list[int] = []
+    if unchanged_since is not None:
+        held_back = [uid for uid, _, since in asked if since > unchanged_since]
+    kept: dict[int, int] | None = None
+    if len(differing) < len(allowed):
+        kept = {row[0]: row[2] for row, (_, new) in zip(allowed, answer) if row[1] == new}
+    return Stored(modseq, answer, UidSet.of_sorted(held_back), mailbox.keywords, kept, previous)
 
 
 def _write_flags(
