@@ -9,9 +9,12 @@ from nmsd import log
 from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
 from nmsd.directory import settings as directory
+from nmsd.imap import settings as imap
 from nmsd.lmtp import settings as lmtp
+from nmsd.mime import settings as mime
 from nmsd.pop3 import settings as pop3
 from nmsd.server import settings as server
+from nmsd.store.sqlite import settings as sqlite
 from nmsd.supervisor import settings as supervisor
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -21,10 +24,13 @@ SECTIONS: Final[tuple[Section, ...]] = (
     services.TLS_SECTION,
     services.MESSAGE_SECTION,
     *(service.section() for service in services.SERVICES),
+    imap.SECTION,
     pop3.SECTION,
     services.LMTP_SOCKET_SECTION,
     lmtp.SECTION,
     *server.SECTIONS,
+    sqlite.SECTION,
+    mime.SECTION,
     directory.SECTION,
     directory.USER_SECTION,
     log.SECTION,
