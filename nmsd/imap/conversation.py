@@ -6,6 +6,7 @@ once, when all of it has come.  One place turns the ways a handler can end into 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 
 from nmsd.config.services import IMAP, MAX_MESSAGE_SIZE
@@ -268,17 +269,11 @@ class ImapConversation:
             self._reset()
             yield _tagged(tag, b"NO", refusal.code, refusal.text)
             return
-        try:
-            arguments = command.parse(Reader(self._parts, self._literals, self._start), self.session)
-        except BadSyntax as error:
-            self._reset()
-            yield from self._bad_answer(tag, f"{command.name.decode()}: {error}")
-            return
-        except No as error:
-            self._reset()
-            yield _tagged(tag, b"NO", error.code, error.text)
-            return
-        yield from self._finish(tag, command, command.run(self.session, arguments))
+        yield from self._finish(tag, command, self._perform(command))
+
+    def _perform(self, command: Command) -> Answer:
+        arguments = command.parse(Reader(self._parts, self._literals, self._start), self.session)
+        return (yield from command.run(self.session, arguments))
 
     def _finish(self, tag: bytes, command: Command | None, answer: Answer) -> Iterator[Output]:
         """Runs a handler to its end and says how it ended: the one mapping of outcomes to answers."""
@@ -321,8 +316,10 @@ class ImapConversation:
                 "Warning", "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
             )
             status, code, text = b"NO", refusal.code, refusal.text
-        except OSError as error:
-            session.shared.log("Error", "General", f"{command.name.decode()}: {error!r}", session=session.id)
+        except Exception:
+            # A bug, or a system that fails: the session goes on, the administrator gets the trace.
+            name = command.name.decode()
+            session.shared.log("Error", "General", f"{name} failed", session=session.id, trace=traceback.format_exc())
             status, code, text = b"NO", b"SERVERBUG", "Internal error"
         finally:
             if self._continue is None:
