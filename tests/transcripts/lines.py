@@ -29,8 +29,8 @@ Then, in order:
     flags alice INBOX 1: \\Seen $Forwarded
     expunge alice INBOX 1     somebody else removes the first message there
 
-All that came must be expected.  A line that begins with # is a comment.  Each scenario runs with the clients' bytes sent
-whole and one at a time.
+All that came must be expected.  A line that begins with # is a comment.  Each scenario runs with the clients' bytes
+sent whole and one at a time.
 """
 
 from __future__ import annotations
@@ -342,6 +342,8 @@ class Play:
         where, _, flags = rest.partition(": ")
         user, name, number = re.fullmatch(r"(\S+) (.+) (\d+)", where).groups()  # type: ignore[union-attr]
         account = self.account(user)
+        if not account.exists():
+            account.ensure()
         mailbox = account.mailbox(name)
         uids = list(account.uids(mailbox.id))
         if word == "holds":
