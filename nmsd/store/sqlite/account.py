@@ -58,7 +58,7 @@ class SqliteAccount:
         self._queue = CommitQueue(name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
 
     def exists(self) -> bool:
-        return self._engine.cache.exists(self.name, self.path)
+        return self.path.exists()
 
     def ensure(self, mailboxes_: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES) -> None:
         if self.exists():

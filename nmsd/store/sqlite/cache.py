@@ -71,10 +71,6 @@ class OpenCache:
     def __len__(self) -> int:
         return len(self._open)
 
-    def exists(self, name: str, path: Path) -> bool:
-        """Whether the account has a file."""
-        return name in self._open or path.exists()
-
     def read(self, name: str, path: Path, step: Callable[[OpenAccount, sqlite3.Connection], T]) -> T:
         """Runs one short step on the account's reader, in the caller's thread.
 

@@ -29,8 +29,8 @@ DESCRIPTORS_PER_ACCOUNT: Final = 5
 _STATEMENTS: Final = 256
 _READER_CACHE_KB: Final = 2048
 _WRITER_CACHE_KB: Final = 4096
-_CHECKPOINT_PAGES: Final = 4000  # 16 MB of WAL: a checkpoint, with its two fsyncs, once for some hundred messages
-_WAL_KEPT_BYTES: Final = 32 << 20
+_CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL: a checkpoint, with its two fsyncs, once for some 200 messages
+_WAL_KEPT_BYTES: Final = 16 << 20
 _LOCK_NAME: Final = ".lock"
 _REMOVED: Final = "SELECT removed FROM account"
 
