@@ -134,7 +134,8 @@ class FetchPart:
     `name` is what the answer calls it ("BODY[1]"); of two with one name one is given.  `fields` are what it needs of
     the store.  With a `template` it has one field, which fills the one %-place (no field: the UID does).  Else
     `write(row, values)` gives its text in pieces, the name included, out of the values of `fields` in order; the TEXT
-    of a message above `fetch.plan.LARGE` comes as None and is got by `row.read`.  `sets_seen`: fetching it sets \\Seen.
+    of a message above `text_limit` bytes may come as None, and is got by `row.read`.  `sets_seen`: fetching it sets
+    \\Seen.
     """
 
     name: bytes
@@ -142,6 +143,7 @@ class FetchPart:
     template: bytes = b""
     write: Callable[[FetchRow, tuple[Any, ...]], Iterator[bytes]] | None = None
     sets_seen: bool = False
+    text_limit: int = 0
 
 
 @dataclass(frozen=True)

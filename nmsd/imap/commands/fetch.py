@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from nmsd.imap.errors import No
 from nmsd.imap.fetch.items import FLAGS, MACROS, UID
-from nmsd.imap.fetch.plan import LARGE, Plan, Positions, Row
+from nmsd.imap.fetch.plan import Plan, Positions, Row
 from nmsd.imap.registry import Answer, Command, Done, FetchOptions, FetchPart, FetchRow, Modifier, Sync
 from nmsd.imap.session import Session
 from nmsd.imap.state import SELECTED
@@ -152,29 +152,32 @@ def _slices(account: Account, view: View, uids: UidSet, plan: Plan) -> Iterator[
     if not plan.has_text():
         yield from account.fetch(view.mailbox_id, uids, plan.fields)
         return
-    for some, large in _by_size(account, view, uids):
-        if not large:
-            yield from account.fetch(view.mailbox_id, some, plan.fields)
-            continue
-        for rows in account.fetch(view.mailbox_id, some, plan.fields[:-1]):
-            yield [(*row, None) for row in rows]
+    for sizes in account.fetch(view.mailbox_id, uids, (Field.SIZE,)):
+        small = UidSet.of_sorted([uid for uid, size in sizes if size <= plan.text_limit])
+        large: list[Row] = []
+        if len(small) < len(sizes):
+            rest = UidSet.of_sorted([uid for uid, size in sizes if size > plan.text_limit])
+            for rows in account.fetch(view.mailbox_id, rest, plan.fields[:-1]):
+                large.extend([(*row, None) for row in rows])
+        yield from _merged(account.fetch(view.mailbox_id, small, plan.fields), large)
 
 
-def _by_size(account: Account, view: View, uids: UidSet) -> Iterator[tuple[UidSet, bool]]:
-    """The messages in runs that are all large, or all not."""
-    run: list[int] = []
-    was_large = False
-    for rows in account.fetch(view.mailbox_id, uids, (Field.SIZE,)):
-        for uid, size in rows:
-            large: bool = size > LARGE
-            if large != was_large:
-                if run:
-                    yield UidSet.of_sorted(run), was_large
-                run = []
-                was_large = large
-            run.append(uid)
-    if run:
-        yield UidSet.of_sorted(run), was_large
+def _merged(slices: Iterator[list[Row]], others: list[Row]) -> Iterator[list[Row]]:
+    """Slices of rows with the others put among them, ascending by UID."""
+    start = 0
+    for rows in slices:
+        end = start
+        while end < len(others) and others[end][0] < rows[-1][0]:
+            end += 1
+        yield sorted(others[start:end] + rows, key=_uid) if end > start else rows
+        start = end
+    if start < len(others):
+        yield others[start:]
+
+
+def _uid(row: Row) -> int:
+    uid: int = row[0]
+    return uid
 
 
 def _set_seen(account: Account, view: View, rows: list[Row], place: int) -> Stored | None:

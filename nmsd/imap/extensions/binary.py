@@ -6,16 +6,24 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from nmsd.imap.errors import No
-from nmsd.imap.fetch.section import Gone, Partial, Section, read_partial, read_path, write_span, write_text
+from nmsd.imap.fetch.section import (
+    PART_FIELDS,
+    PART_LIMIT,
+    STREAM_BYTES,
+    Content,
+    Partial,
+    Section,
+    read_partial,
+    read_path,
+    write_span,
+    write_text,
+)
 from nmsd.imap.registry import Extension, FetchItem, FetchPart, FetchRow
 from nmsd.imap.session import Session
 from nmsd.mime.part import Part, unpack
 from nmsd.mime.section import find, locate
 from nmsd.mime.transfer import IDENTITY, decode_transfer
-from nmsd.model.message import Field
 from nmsd.wire.reader import Reader
-
-_SCAN_BYTES: Final = 1 << 18
 
 
 def _read_path(reader: Reader) -> tuple[int, ...]:
@@ -42,11 +50,13 @@ def _parse_size(reader: Reader, session: Session) -> FetchPart:
         size = 0
         if place is not None:
             encoding = _encoding(root, path)
-            decoded = None if encoding in IDENTITY else _decode(row, place, encoding)
-            size = place[1] if decoded is None else len(decoded)
+            size = place[1]
+            if encoding not in IDENTITY:
+                decoded = _decode(Content(row, values[1], values[2]), place, encoding)
+                size = 0 if decoded is None else len(decoded)
         yield name + b" %d" % size
 
-    return FetchPart(name, (Field.PARTS,), write=write)
+    return FetchPart(name, PART_FIELDS, write=write, text_limit=PART_LIMIT)
 
 
 def _part(path: tuple[int, ...], partial: Partial | None, seen: bool) -> FetchPart:
@@ -60,12 +70,13 @@ def _part(path: tuple[int, ...], partial: Partial | None, seen: bool) -> FetchPa
         if place is None:
             yield name + b" NIL"
             return
+        content = Content(row, values[1], values[2])
         encoding = _encoding(root, path)
         if encoding in IDENTITY:
             offset, length = place if partial is None else partial.clip(place[0], place[1])
-            yield from write_span(name, row, offset, length, b"~" if _has_nul(row, offset, length) else b"")
+            yield from write_span(name, content, offset, length, b"~" if _has_nul(content, offset, length) else b"")
             return
-        decoded = _decode(row, place, encoding)
+        decoded = _decode(content, place, encoding)
         if decoded is None:
             yield name + b" NIL"
             return
@@ -77,7 +88,7 @@ def _part(path: tuple[int, ...], partial: Partial | None, seen: bool) -> FetchPa
         else:
             yield from write_text(name, decoded)
 
-    return FetchPart(name, (Field.PARTS,), write=write, sets_seen=seen)
+    return FetchPart(name, PART_FIELDS, write=write, sets_seen=seen, text_limit=PART_LIMIT)
 
 
 def _encoding(root: Part, path: tuple[int, ...]) -> str:
@@ -88,21 +99,16 @@ def _encoding(root: Part, path: tuple[int, ...]) -> str:
     return part.encoding.lower()
 
 
-def _decode(row: FetchRow, place: tuple[int, int], encoding: str) -> bytes | None:
-    raw = row.read(place[0], place[1])
-    if len(raw) != place[1]:
-        raise Gone
-    decoded = decode_transfer(raw, encoding)
-    if decoded is None and row.refusal is None:
-        row.refusal = No("Unknown content transfer encoding", b"UNKNOWN-CTE")
+def _decode(content: Content, place: tuple[int, int], encoding: str) -> bytes | None:
+    decoded = decode_transfer(content.get(place[0], place[1]), encoding)
+    if decoded is None and content.row.refusal is None:
+        content.row.refusal = No("Unknown content transfer encoding", b"UNKNOWN-CTE")
     return decoded
 
 
-def _has_nul(row: FetchRow, offset: int, length: int) -> bool:
+def _has_nul(content: Content, offset: int, length: int) -> bool:
     while length > 0:
-        piece = row.read(offset, min(length, _SCAN_BYTES))
-        if not piece:
-            return False
+        piece = content.get(offset, min(length, STREAM_BYTES))
         if b"\0" in piece:
             return True
         offset += len(piece)

@@ -18,9 +18,6 @@ from nmsd.imap.view import View
 from nmsd.model.message import Field
 from nmsd.model.uidset import UidSet
 
-LARGE: Final = 1 << 18
-"""A message above this many bytes is not asked of the store whole: its text is read piece by piece."""
-
 _FLUSH_BYTES: Final = 1 << 17
 
 Row = tuple[Any, ...]
@@ -75,10 +72,21 @@ class Plan:
     """What to ask the store for, and how to write it.
 
     `always` are the parts asked for; `changed` those that come besides where \\Seen was set on the way.  `fields` goes
-    to the store; for messages too large to be got whole all but TEXT, which is the last if it is there.
+    to the store; for messages above `text_limit` bytes all but TEXT, which is the last if it is there.
     """
 
-    __slots__ = ("_changed", "_closed", "_has_flags", "_has_uid", "_line", "_plain_end", "_rest", "fields", "sets_seen")
+    __slots__ = (
+        "_changed",
+        "_closed",
+        "_has_flags",
+        "_has_uid",
+        "_line",
+        "_plain_end",
+        "_rest",
+        "fields",
+        "sets_seen",
+        "text_limit",
+    )
 
     def __init__(self, parts: list[FetchPart], changed: list[FetchPart]) -> None:
         self.sets_seen: bool = bool(changed)
@@ -104,6 +112,7 @@ class Plan:
         if self._has_flags:
             templates.append(FLAGS.template)
         templates.extend(part.template for part in plain)
+        self.text_limit: int = max([part.text_limit for part in rest], default=0)
         self._closed: bool = not rest and not extra
         self._line: bytes = b"* %d FETCH (" + b" ".join(templates) + (b")\r\n" if self._closed else b"")
         self._rest: list[_Rest] = [_Rest(part, self._places(part)) for part in rest]
@@ -130,33 +139,47 @@ class Plan:
         else:
             yield from self._write_all(row, rows, positions, changed, gone)
 
-    def _head(self, session: Session, row: Row, seq: int, positions: Positions, table: dict[int, bytes]) -> Row:
-        """What fills the line's template."""
-        head: Row = (seq, row[0]) if self._has_uid else (seq,)
-        if not self._has_flags:
-            return head + row[1 : self._plain_end]
-        flags: int = row[1]
-        recent = positions.is_recent(row[0])
-        text = table.get(flags << 1 | recent)
-        if text is None:
-            text = session.shared.flags.write(flags, session.selected().keywords, recent)
-        return head + (text,) + row[2 : self._plain_end]
-
     def _write_plain(self, session: Session, rows: list[Row], positions: Positions) -> bytes:
-        table = session.shared.flags.table(session.selected().keywords)
-        line = self._line
         lines: list[bytes] = []
+        write = session.shared.flags.write
+        keywords = session.selected().keywords
+        table = session.shared.flags.table(keywords)
+        line = self._line
+        has_uid = self._has_uid
+        has_more = self._plain_end > (2 if self._has_flags else 1)
+        if not self._has_flags:
+            for row in rows:
+                seq = positions.seq(row[0])
+                if seq:
+                    lines.append(line % ((seq, *row) if has_uid else (seq, *row[1:])))
+            return b"".join(lines)
         for row in rows:
-            seq = positions.seq(row[0])
-            if seq:
-                lines.append(line % self._head(session, row, seq, positions, table))
+            uid: int = row[0]
+            seq = positions.seq(uid)
+            if not seq:
+                continue
+            flags: int = row[1]
+            recent = positions.is_recent(uid)
+            text = table.get(flags << 1 | recent)
+            if text is None:
+                text = write(flags, keywords, recent)
+            if has_more:
+                lines.append(line % ((seq, uid, text, *row[2:]) if has_uid else (seq, text, *row[2:])))
+            else:
+                lines.append(line % ((seq, uid, text) if has_uid else (seq, text)))
         return b"".join(lines)
+
+    def _head(self, row: FetchRow, values: Row, positions: Positions) -> bytes:
+        """The line of a message, up to where the rest begins."""
+        head: Row = (row.seq, row.uid) if self._has_uid else (row.seq,)
+        if not self._has_flags:
+            return self._line % (head + values[1 : self._plain_end])
+        text = row.session.shared.flags.write(values[1], row.view.keywords, positions.is_recent(row.uid))
+        return self._line % (*head, text, *values[2 : self._plain_end])
 
     def _write_all(
         self, row: FetchRow, rows: list[Row], positions: Positions, changed: dict[int, int], gone: list[int]
     ) -> Iterator[bytes]:
-        session = row.session
-        table = session.shared.flags.table(row.view.keywords)
         bare = self._line.endswith(b"(")
         out: list[bytes] = []
         size = 0
@@ -169,7 +192,7 @@ class Plan:
             row.seq = seq
             begun = len(out)
             flushed = False
-            out.append(self._line % self._head(session, values, seq, positions, table))
+            out.append(self._head(row, values, positions))
             first = bare
             try:
                 for rest in self._rest:

@@ -19,9 +19,14 @@ from nmsd.wire.write import write_astring
 STREAM_BYTES: Final = 1 << 16
 """How much of a long text is read, and may be sent, at a time."""
 
-_WHOLE_BYTES: Final = 1 << 18
-"""A stretch up to this long is read at once: that is dearer in memory, and cheaper in everything else."""
+_WHOLE_LIMIT: Final = 1 << 18
+"""Messages up to this long are got from the store whole; the text of longer ones is read piece by piece."""
 
+PART_LIMIT: Final = 1 << 15
+"""Where only a part is wanted, messages up to this long are got whole: many of them at once is cheaper than to find
+the part's place in each, and then read it."""
+
+PART_FIELDS: Final = (Field.PARTS, Field.HEADER, Field.TEXT)
 _TEXTS: Final = ("HEADER", "TEXT", "MIME")
 _NUMBER64_MAX: Final = (1 << 63) - 1
 
@@ -66,6 +71,34 @@ class Partial:
         """The stretch of a text that itself is one of the message's: its (offset, length) there."""
         start = min(self.offset, length)
         return offset + start, min(self.length, length - start)
+
+
+class Content:
+    """The bytes of the message being fetched: with `text` all of it is at hand, without it is read in the store."""
+
+    __slots__ = ("header", "row", "text")
+
+    def __init__(self, row: FetchRow, header: bytes, text: bytes | None) -> None:
+        self.row = row
+        self.header = header
+        self.text = text
+
+    def get(self, offset: int, length: int) -> bytes:
+        """A stretch of it.  Raises Gone."""
+        start = len(self.header)
+        end = offset + length
+        if end <= start:
+            return self.header[offset:end]
+        text = self.text
+        if text is None:
+            piece = self.row.read(offset, length)
+        elif offset >= start:
+            piece = text[offset - start : end - start]
+        else:
+            piece = self.header[offset:] + text[: end - start]
+        if len(piece) != length:
+            raise Gone
+        return piece
 
 
 def read_section(reader: Reader) -> Section:
@@ -140,9 +173,9 @@ def body_part(name: bytes, section: Section, partial: Partial | None, seen: bool
             yield name + b" NIL"
             return
         offset, length = place if partial is None else partial.clip(place[0], place[1])
-        yield from write_span(name, row, offset, length)
+        yield from write_span(name, Content(row, values[1], values[2]), offset, length)
 
-    return FetchPart(name, (Field.PARTS,), write=located, sets_seen=seen)
+    return FetchPart(name, PART_FIELDS, write=located, sets_seen=seen, text_limit=PART_LIMIT)
 
 
 def _content_part(name: bytes, text_only: bool, seen: bool) -> FetchPart:
@@ -152,9 +185,9 @@ def _content_part(name: bytes, text_only: bool, seen: bool) -> FetchPart:
         size: int = values[0]
         header: bytes = values[1]
         text: bytes | None = values[2]
-        start = len(header) if text_only else 0
         if text is None:
-            yield from write_span(name, row, start, size - start)
+            start = len(header) if text_only else 0
+            yield from write_span(name, Content(row, header, text), start, size - start)
         elif text_only:
             yield from write_text(name, text)
         else:
@@ -162,28 +195,30 @@ def _content_part(name: bytes, text_only: bool, seen: bool) -> FetchPart:
             yield header
             yield text
 
-    return FetchPart(name, (Field.SIZE, Field.HEADER, Field.TEXT), write=content, sets_seen=seen)
+    fields = (Field.SIZE, Field.HEADER, Field.TEXT)
+    return FetchPart(name, fields, write=content, sets_seen=seen, text_limit=_WHOLE_LIMIT)
 
 
 def _fields_part(name: bytes, section: Section, partial: Partial | None, seen: bool) -> FetchPart:
     """Some of the fields of a header."""
 
-    def fields(row: FetchRow, values: tuple[Any, ...]) -> Iterator[bytes]:
-        header: bytes
-        if section.path:
-            place = locate(unpack(values[0]), section.path, "HEADER")
-            if place is None:
-                yield name + b" NIL"
-                return
-            header = row.read(place[0], place[1])
-            if len(header) != place[1]:
-                raise Gone
+    def nested(row: FetchRow, values: tuple[Any, ...]) -> Iterator[bytes]:
+        place = locate(unpack(values[0]), section.path, "HEADER")
+        if place is None:
+            yield name + b" NIL"
         else:
-            header = values[0]
-        text = select_fields(header, section.names, section.exclude)
-        yield from write_text(name, text if partial is None else partial.cut(text))
+            yield from chosen(Content(row, values[1], values[2]).get(place[0], place[1]))
 
-    return FetchPart(name, (Field.PARTS if section.path else Field.HEADER,), write=fields, sets_seen=seen)
+    def own(row: FetchRow, values: tuple[Any, ...]) -> Iterator[bytes]:
+        return chosen(values[0])
+
+    def chosen(header: bytes) -> Iterator[bytes]:
+        text = select_fields(header, section.names, section.exclude)
+        return write_text(name, text if partial is None else partial.cut(text))
+
+    if section.path:
+        return FetchPart(name, PART_FIELDS, write=nested, sets_seen=seen, text_limit=PART_LIMIT)
+    return FetchPart(name, (Field.HEADER,), write=own, sets_seen=seen)
 
 
 def write_text(name: bytes, text: bytes) -> Iterator[bytes]:
@@ -195,21 +230,19 @@ def write_text(name: bytes, text: bytes) -> Iterator[bytes]:
         yield name + b' ""'
 
 
-def write_span(name: bytes, row: FetchRow, offset: int, length: int, binary: bytes = b"") -> Iterator[bytes]:
+def write_span(name: bytes, content: Content, offset: int, length: int, binary: bytes = b"") -> Iterator[bytes]:
     """An item whose value is a stretch of the message, read and given piece by piece if it is long.  `binary` goes
     before the literal ("~" makes it a literal8).  Raises Gone; Bye, as there is no other way out of a literal half
     sent."""
     if not length:
         yield name + b' ""'
         return
-    piece = row.read(offset, length if length <= _WHOLE_BYTES else STREAM_BYTES)
-    if not piece or len(piece) < min(length, STREAM_BYTES):
-        raise Gone
+    piece = content.get(offset, min(length, STREAM_BYTES) if content.text is None else length)
     yield name + b" %b{%d}\r\n" % (binary, length)
     yield piece
     left = length - len(piece)
     while left > 0:
-        piece = row.read(offset + length - left, min(left, STREAM_BYTES))
+        piece = content.row.read(offset + length - left, min(left, STREAM_BYTES))
         if not piece:
             raise Bye("A message was expunged while it was being sent")
         yield piece
