@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
@@ -17,7 +16,7 @@ from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.store import opened_store
 from nmsd.config.problem import ConfigError
-from nmsd.config.services import HOSTNAME, MAX_MESSAGE_SIZE
+from nmsd.config.services import MAX_MESSAGE_SIZE, host_name
 from nmsd.config.setting import Config
 from nmsd.lmtp.content import Content
 from nmsd.lmtp.delivery import Delivery, Recipient
@@ -173,7 +172,7 @@ def _trace(config: Config, sender: Address, recipients: Sequence[Recipient]) -> 
         delivered_to([recipient.address for recipient in recipients]),
         submitted(
             user=f"uid {os.getuid()}",
-            host=config[HOSTNAME] or socket.gethostname(),
+            host=host_name(config),
             product=PRODUCT,
             message_id=f"{int(time.time()):x}.{os.getpid():x}",
             date=formatdate(localtime=True),

@@ -178,6 +178,13 @@ MAX_MESSAGE_SIZE: Final = Setting(
     50 << 20,
     "The largest message taken, by APPEND and by LMTP. 50M lets through what the large mail providers send.",
 )
+
+
+def host_name(config: Config) -> str:
+    """The name this server gives itself."""
+    return config[HOSTNAME] or os.uname().nodename
+
+
 CERTIFICATE: Final = Setting(
     "encryption.nscertfile",
     kinds.path(),

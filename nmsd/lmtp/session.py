@@ -6,7 +6,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from nmsd import PRODUCT
-from nmsd.config.services import CERTIFICATE, HOSTNAME, MAX_MESSAGE_SIZE
+from nmsd.config.services import CERTIFICATE, MAX_MESSAGE_SIZE, host_name
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory
 from nmsd.lmtp.content import Content, DotReader
@@ -31,7 +31,7 @@ class Shared:
     @property
     def host(self) -> str:
         """The name this server gives itself."""
-        return self.config[HOSTNAME] or "localhost"
+        return host_name(self.config)
 
 
 class Session:

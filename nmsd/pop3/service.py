@@ -6,7 +6,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
-from nmsd.config.services import HOSTNAME, POP
+from nmsd.config.services import POP, host_name
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory, Gate
 from nmsd.pop3.conversation import PopConversation
@@ -51,9 +51,8 @@ class PopService:
 
     def _greeting(self) -> bytes:
         config = self._shared.config
-        banner = expand_banner(
-            config[POP.banner], host=config[HOSTNAME], protocol="POP3", date=formatdate(self._shared.now(), usegmt=True)
-        )
+        date = formatdate(self._shared.now(), usegmt=True)
+        banner = expand_banner(config[POP.banner], host=host_name(config), protocol="POP3", date=date)
         # Angle brackets would be APOP's timestamp (RFC 1939 §7).
         text = banner.replace("<", "(").replace(">", ")").encode("ascii", "replace")
         return b"+OK " + text[:_GREETING_BYTES] + b"\r\n"
