@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
@@ -107,7 +108,7 @@ def _deliver(
             yield _failure(name, refusal.reply)
     if not recipients:
         return
-    stream = click.get_binary_stream("stdin")
+    stream = sys.stdin.buffer
     start, from_sender = _after_from_line(stream)
     trace = _trace(config, _sender(from_sender if sender is None else sender), recipients)
     content = Content(trace, config[MAX_MESSAGE_SIZE], False)
