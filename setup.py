@@ -85,7 +85,9 @@ def compiled_modules() -> list:
     paths = sorted({path for pattern in COMPILED for path in glob.glob(pattern, recursive=True)})
     paths = [path for path in paths if os.path.basename(path) not in NOT_COMPILED]
     try:
-        return mypycify(["--config-file=", "--strict", "--ignore-missing-imports", *paths], opt_level="3", debug_level="0")
+        return mypycify(
+            ["--config-file=", "--strict", "--ignore-missing-imports", *paths], opt_level="3", debug_level="0"
+        )
     except (SystemExit, Exception) as error:  # mypycify exits where mypy finds an error
         print(f"mypyc failed ({error}); building pure Python", file=sys.stderr)
         return []

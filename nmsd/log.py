@@ -26,9 +26,7 @@ from nmsd.config import kinds
 from nmsd.config.services import HOSTNAME
 from nmsd.config.setting import Config, Section, Setting
 
-LEVELS: Final = (
-    *("Nolog", "Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Information", "Debug"),
-)
+LEVELS: Final = (*("Nolog", "Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Information", "Debug"),)
 _RANKS: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\\\]")
@@ -186,11 +184,15 @@ class EventLog:
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             self._inode = os.fstat(self._fd).st_ino
+            if os.geteuid() == 0:
+                # Commands that run as the server's user log here, too.
+                folder = os.stat(os.path.dirname(self._path))
+                os.fchown(self._fd, folder.st_uid, folder.st_gid)
         os.write(self._fd, line)
 
     def _rotate(self, coming: int) -> None:
         """Renames NAME to NAME.1 and so on; of several processes that want to, the first does it."""
-        lock = os.open(self._path + ".lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self._path + ".lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if os.stat(self._path).st_size + coming <= self._max_size:

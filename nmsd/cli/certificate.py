@@ -44,9 +44,7 @@ def self_signed(host: str, domain: str, bind: str | None) -> tuple[bytes, bytes]
     )
     return (
         crypto.dump_certificate(crypto.FILETYPE_PEM, crypto.X509.from_cryptography(certificate)),
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
+from nmsd.cli.program import program_environment
 from nmsd.config.file import did_you_mean, edit_lines, known_settings, replace_file, wrong_value
 from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, config_path, variable_name
 from nmsd.config.problem import ConfigError, Problem
@@ -206,7 +208,7 @@ def _check(instance: Instance) -> Sequence[Problem]:
     except NmsdError:
         held = set()
     try:
-        return check_ground(loaded, listeners, held=held)[0]
+        return check_ground(loaded, listeners, program_environment(os.environ), held=held)[0]
     finally:
         listeners.keep_only(())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nmsd.cli.instance import Instance, pass_instance
+from nmsd.cli.program import PROGRAM, program_environment
 
 if TYPE_CHECKING:
     from nmsd.config.load import Loaded
@@ -25,11 +26,11 @@ def run(instance: Instance, overrides: Sequence[str], quiet: bool) -> int:
     SIGHUP takes changed settings without dropping a session. Suits systemd (Type=notify), containers and terminals.
     """
     directory = instance.directory
-    command = (sys.executable, "-m", "nmsd")
-    status = supervise(instance, command, overrides, quiet)
+    status = supervise(instance, PROGRAM, overrides, quiet)
     if status is None:
         options = [word for override in overrides for word in ("-o", override)]
-        os.execv(sys.executable, [*command, "-I", directory, "run", *options, *(["--quiet"] if quiet else [])])
+        arguments = ["-I", directory, "run", *options, *(["--quiet"] if quiet else [])]
+        os.execve(sys.executable, [*PROGRAM, *arguments], program_environment(os.environ))
     return status
 
 
@@ -47,7 +48,7 @@ def supervise(
 
     signals = Signals()
     signals.install()
-    environ = dict(os.environ)
+    environ = program_environment(os.environ)
     notify = Notify(environ.get("NOTIFY_SOCKET", ""))
     watchdog = take_watchdog(environ)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import click
 from nmsd.cli.control import ask
 from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
+from nmsd.cli.program import PROGRAM, program_environment
 from nmsd.model.errors import NmsdError
 
 _TIMEOUT_S: Final = 60.0
@@ -42,7 +42,7 @@ def start_server(directory: str, overrides: Sequence[str] = ()) -> int:
 
     What it writes on standard error goes to log/nmsd.err.  Raises NmsdError with what that says.
     """
-    command = [sys.executable, "-m", "nmsd", "-I", directory, "run", "--quiet"]
+    command = [*PROGRAM, "-I", directory, "run", "--quiet"]
     command += [word for override in overrides for word in ("-o", override)]
     os.makedirs(os.path.join(directory, "log"), mode=0o700, exist_ok=True)
     error_path = os.path.join(directory, "log", "nmsd.err")
@@ -50,7 +50,7 @@ def start_server(directory: str, overrides: Sequence[str] = ()) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="nmsd-") as place,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears,
-        open(os.open(error_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as errors,
+        open(os.open(error_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab") as errors,
     ):
         begin = os.fstat(errors.fileno()).st_size
         address = os.path.join(place, "notify")
@@ -62,17 +62,12 @@ def start_server(directory: str, overrides: Sequence[str] = ()) -> int:
             stdout=errors,
             stderr=errors,
             cwd="/",
-            env={**os.environ, "NOTIFY_SOCKET": address, "PYTHONPATH": _module_path()},
+            env={**program_environment(os.environ), "NOTIFY_SOCKET": address},
             start_new_session=True,
         )
         _await_ready(process, ears, error_path, begin)
         process.returncode = 0  # it goes on; nobody waits for it
         return process.pid
-
-
-def _module_path() -> str:
-    """Where modules are found, absolute: the server changes to another directory."""
-    return os.pathsep.join(os.path.abspath(path) for path in sys.path)
 
 
 def _await_ready(process: subprocess.Popen[bytes], ears: socket.socket, error_path: str, begin: int) -> None:

@@ -19,7 +19,7 @@ from configobj.validate import ValidateError, Validator, VdtValueError, is_strin
 from nmsd.config.problem import Problem
 from nmsd.config.setting import Section, Setting
 
-FIRST_LINE: Final = "# nmsd.conf: the settings of one nmsd instance.  The line \"# End of nmsd.conf\" must stay."
+FIRST_LINE: Final = '# nmsd.conf: the settings of one nmsd instance.  The line "# End of nmsd.conf" must stay.'
 END_LINE: Final = "# End of nmsd.conf"
 
 _ASSIGNMENT: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^\s='"#\[][^=]*?))\s*=""")
@@ -196,7 +196,7 @@ def quote(text: str) -> str:
         raise ValueError("must be one line")
     if text == text.strip() and "#" not in text and text[:1] not in ("'", '"'):
         return text
-    for mark in ('"', "'", '\"\"\"', "'''"):
+    for mark in ('"', "'", '"""', "'''"):
         if mark not in text and not text.endswith(mark[0]):
             return f"{mark}{text}{mark}"
     raise ValueError("has all kinds of quotes in it")

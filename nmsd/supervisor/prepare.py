@@ -49,7 +49,7 @@ def prepare(loaded: Loaded, *, command: Sequence[str], environ: Mapping[str, str
     pid_file = PidFile(instance)
     listeners = Listeners()
     try:
-        problems, identity = check(loaded, listeners, _PATIENCE_S if pid_file.was_left else 0.0)
+        problems, identity = check(loaded, listeners, environ, _PATIENCE_S if pid_file.was_left else 0.0)
         if problems:
             raise ConfigError(problems)
         board = os.path.join(instance, "run", "board")
@@ -64,11 +64,15 @@ def prepare(loaded: Loaded, *, command: Sequence[str], environ: Mapping[str, str
 
 
 def check(
-    loaded: Loaded, listeners: Listeners, patience: float = 0.0, held: Container[str] = ()
+    loaded: Loaded,
+    listeners: Listeners,
+    environ: Mapping[str, str],
+    patience: float = 0.0,
+    held: Container[str] = (),
 ) -> tuple[list[Problem], Identity | None]:
     """Binds the ports and finds the workers' user; returns all that is wrong, with the configuration and beyond it.
 
-    `held` are endpoints, as they are written, that need not be bound.
+    `environ` is what workers will have; `held` are endpoints, as they are written, that need not be bound.
     """
     problems = list(loaded.problems)
     identity = None
@@ -83,7 +87,7 @@ def check(
     problems += listeners.bind(loaded.config, loaded.origins, wanted, patience)
     if identity is not None and identity.uid != 0:
         privileges.hand_over(loaded.config.instance, identity)
-        problems += privileges.reach_problems(loaded.config, loaded.origins, identity)
+        problems += privileges.reach_problems(loaded, identity, environ)
     return problems, identity
 
 

@@ -10,6 +10,7 @@ import grp
 import json
 import os
 import pwd
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -67,9 +68,10 @@ def hand_over(instance: str, identity: Identity) -> None:
         if not os.path.isdir(top) or os.path.islink(top):
             continue
         if name != "store" or os.lstat(top).st_uid != identity.uid:
-            for directory, directories, files in os.walk(top):
+            # The user may change these directories meanwhile: fwalk is not led astray by links put in their place.
+            for _, directories, files, folder in os.fwalk(top):
                 for each in (*directories, *files):
-                    _give(os.path.join(directory, each), identity)
+                    _give(each, identity, folder)
         _give(top, identity)
 
 
@@ -89,10 +91,16 @@ def become_server_user(loaded: Loaded) -> None:
     os.setuid(identity.uid)
 
 
-def _give(path: str, identity: Identity) -> None:
-    there = os.lstat(path)
-    if (there.st_uid, there.st_gid) != (identity.uid, identity.gid):
-        os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
+def _give(path: str, identity: Identity, folder: int | None = None) -> None:
+    try:
+        there = os.stat(path, dir_fd=folder, follow_symlinks=False)
+        if (there.st_uid, there.st_gid) == (identity.uid, identity.gid):
+            return
+        if stat.S_ISREG(there.st_mode) and there.st_nlink > 1:
+            return  # its other name may be anywhere
+        os.chown(path, identity.uid, identity.gid, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        pass  # a passing file
 
 
 _PROBE: Final = """
@@ -108,18 +116,19 @@ print(json.dumps(found))
 """
 
 
-def reach_problems(config: Config, origins: Mapping[str, Origin], identity: Identity) -> list[Problem]:
-    """What the user cannot reach, found out by becoming it for a moment."""
+def reach_problems(loaded: Loaded, identity: Identity, environ: Mapping[str, str]) -> list[Problem]:
+    """What the user cannot reach, found out by becoming it for a moment.  `environ` is what workers will have."""
+    config, origins = loaded.config, loaded.origins
     write = [os.path.join(config.instance, name) for name in ("store", "run", "log")]
     files = {config.path(setting): setting for setting in (CERTIFICATE, KEY) if config[setting]}
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", _PROBE, json.dumps([write, list(files)])],
+            [sys.executable, "-P", "-c", _PROBE, json.dumps([write, list(files)])],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env=dict(environ),
             user=identity.uid,
             group=identity.gid,
             extra_groups=identity.groups,

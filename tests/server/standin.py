@@ -1,7 +1,8 @@
 """A worker as the supervisor sees one, without mail: it greets every client, echoes lines, and obeys a few words.
 
 The service's banner in the configuration says how it starts: "exit N" exits at once, "silent" never reports.  A line of
-a client may be "exit N", "abort" (a signal), "hang" (no more reports), "ignore" (SIGTERM), "banner"; others are echoed.
+a client may be "exit N", "abort" (a signal), "orphan" (leaves one), "hang" (no more reports), "ignore" (SIGTERM) or
+"banner"; any other is echoed.
 """
 
 from __future__ import annotations
@@ -125,6 +126,8 @@ class Worker:
             os._exit(int(word[5:]))
         elif word == "abort":
             os.abort()
+        elif word == "orphan":
+            client.send(b"%d\r\n" % make_orphan())
         else:
             self.reporting = self.reporting and word != "hang"
             self.deaf = self.deaf or word == "ignore"
@@ -132,6 +135,21 @@ class Worker:
                 service = next(found for found in SERVICES if found.name == self.arguments.service)
                 line = self.config[service.banner].encode() + b"\r\n"
             client.send(line)
+
+
+def make_orphan() -> int:
+    """The number of a process that has lost its parent and ends in a moment."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        grandchild = os.fork()
+        if grandchild == 0:
+            time.sleep(0.1)
+            os._exit(0)
+        os.write(writer, b"%d" % grandchild)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return int(os.read(reader, 100))
 
 
 def main() -> int:

@@ -9,10 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from nmsd.supervisor.control import request
 
@@ -100,13 +103,20 @@ class Instance:
         text = "".join(f"{name} = {value}\n" for name, value in self.settings.items())
         (self.directory / "etc/nmsd.conf").write_text(text)
 
-    def start(self, *overrides: str, wait: bool = True, **environ: str) -> None:
+    def start(
+        self,
+        *overrides: str,
+        wait: bool = True,
+        wrap: tuple[str, ...] = (),
+        python: str = sys.executable,
+        **environ: str,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(SUPERVISE), str(self.directory), *overrides],
+            [*wrap, python, str(SUPERVISE), str(self.directory), *overrides],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+            env={**os.environ, **python_path(python), **environ},
         )
         if wait:
             until(lambda: self.status().get("state") == "running", "the server to run")
@@ -132,6 +142,14 @@ class Instance:
         self.clients.append(client)
         return client
 
+    def try_client(self, name: str) -> Client | None:
+        assert self.process is not None
+        assert self.process.poll() is None, self.process.communicate()[1]
+        try:
+            return self.client(name)
+        except ConnectionRefusedError:
+            return None
+
     def log(self) -> str:
         path = self.directory / "log/nmsd.log"
         return path.read_text() if path.exists() else ""
@@ -156,6 +174,25 @@ class Instance:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.communicate()
+
+
+def python_for(uid: int) -> str:
+    """A Python that this user may run, with all that a stand-in worker imports."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        environ = {**os.environ, **python_path(python)}
+        command = [python, "-c", "import nmsd.settings, configobj"]
+        try:
+            if subprocess.run(command, env=environ, user=uid, cwd="/", capture_output=True).returncode == 0:
+                return python
+        except OSError:
+            continue
+    pytest.skip("no Python here that another user may run")
+
+
+def python_path(python: str) -> dict[str, str]:
+    """Where another Python of the same version finds what the tests have installed."""
+    paths = [str(ROOT)] if python == sys.executable else [str(ROOT), sysconfig.get_path("purelib")]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def is_alive(pid: int) -> bool:

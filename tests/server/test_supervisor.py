@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import socket
+import tempfile
+from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.server.supervised import Client, Instance, free_port, is_alive, until
+from tests.server.supervised import Client, Instance, free_port, is_alive, python_for, until
 
 
 def test_every_enabled_service_gets_its_workers(instance: Instance) -> None:
@@ -38,7 +42,7 @@ def test_a_dead_worker_is_replaced_and_its_death_logged_with_the_reason(instance
     (after,) = until(lambda: [pid for pid in instance.workers("imap") if pid != before], "a new worker")
     assert instance.client().hello["pid"] == after
     assert instance.service("imap")["restarts"] == 1
-    assert f"worker died service=imap pid={before} reason=\"killed by signal 6 (SIGABRT)\"" in instance.log()
+    assert f'worker died service=imap pid={before} reason="killed by signal 6 (SIGABRT)"' in instance.log()
 
 
 def test_a_client_that_comes_between_two_workers_waits_and_is_served(instance: Instance) -> None:
@@ -200,17 +204,32 @@ def test_the_service_manager_is_told_and_workers_do_not_see_its_socket(instance:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-def test_workers_of_root_run_as_the_servers_user(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> None:
-    import pwd
-
+def test_workers_of_root_run_as_the_servers_user() -> None:
     nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        instance = Instance(Path(place) / "instance")
+        instance.write(local__serveruid="nobody")
+        try:
+            instance.start(wait=False, python=python_for(nobody.pw_uid))
+            hello = until(lambda: instance.try_client("imap"), "a worker").hello
+            assert (hello["uid"], hello["gid"]) == (nobody.pw_uid, nobody.pw_gid)
+            assert 0 not in hello["groups"]
+            assert (instance.directory / "store").stat().st_uid == nobody.pw_uid
+            assert (instance.directory / "log/nmsd.log").stat().st_uid == nobody.pw_uid
+        finally:
+            instance.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_user_who_cannot_reach_the_instance_keeps_all_from_starting(instance: Instance) -> None:
+    # The directories that pytest makes are closed to others.
     instance.write(local__serveruid="nobody")
     instance.start(wait=False)
     status, errors = instance.wait()
-    if status == 2:
-        assert "nobody cannot" in errors  # the test's directory is not open to others, and the server says so
-        return
-    raise AssertionError(f"{status}: {errors}; {nobody}")
+    assert status == 2
+    assert "local.serveruid = nobody: nobody cannot" in errors
+    assert errors.count("\n") == len(errors.splitlines()) <= 3
 
 
 def test_a_reload_starts_new_workers_and_keeps_every_session(instance: Instance) -> None:
@@ -349,3 +368,17 @@ def test_descriptor_limits_are_raised_for_the_workers(instance: Instance) -> Non
     instance.start()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert resource.prlimit(instance.workers("imap")[0], resource.RLIMIT_NOFILE)[0] == hard
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a process namespace")
+def test_as_process_1_it_reaps_orphans_and_heeds_signals(instance: Instance) -> None:
+    instance.start(wait=False, wrap=("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"))
+    until(lambda: instance.status().get("state") == "running", "the server to run")
+    assert instance.status()["pid"] == 1
+    assert instance.process is not None
+    (supervisor,) = psutil.Process(instance.process.pid).children()
+    orphan = int(instance.client().say("orphan"))
+    assert orphan > 1
+    until(lambda: len(supervisor.children()) == 3, "the orphan to be reaped")
+    supervisor.send_signal(signal.SIGTERM)
+    assert instance.wait()[0] == 0
