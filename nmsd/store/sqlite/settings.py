@@ -22,6 +22,7 @@ MAX_MAILBOXES: Final = Setting(
     10_000,
     "How many mailboxes one account may have. Few people have a thousand; the limit keeps a client gone wild from"
     " making LIST slow for itself. What is there already stays.",
+    reload="worker",
 )
 MAX_NAME_LENGTH: Final = Setting(
     "store.maxnamelength",
@@ -29,12 +30,14 @@ MAX_NAME_LENGTH: Final = Setting(
     1000,
     "How long a mailbox's full name may be, in bytes of UTF-8, all levels together. Lower it if names must also fit"
     " another server's file system.",
+    reload="worker",
 )
 MAX_HIERARCHY_DEPTH: Final = Setting(
     "store.maxhierarchydepth",
     kinds.integer(2, 500, "levels"),
     50,
     "How many levels a mailbox's name may have. Clients draw a tree of them; nobody needs fifty.",
+    reload="worker",
 )
 EXPUNGED_HORIZON: Final = Setting(
     "store.expungedhorizon",
@@ -43,6 +46,7 @@ EXPUNGED_HORIZON: Final = Setting(
     "How many expunges each mailbox remembers for clients that come back and ask what is gone (QRESYNC); neighbours"
     " expunged together count as one. Past it the answer is still right, but names every number that no longer"
     " exists. An entry takes some 15 bytes.",
+    reload="worker",
 )
 OPEN_CACHE: Final = Setting(
     "store.opencache",
