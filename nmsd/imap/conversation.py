@@ -300,14 +300,14 @@ class ImapConversation:
                 code = outcome.code
                 text = outcome.text
             self._bad = 0
-        except No as error:
-            status, code, text = b"NO", error.code, error.text
-        except BadSyntax as error:
+        except No as no:  # mypyc keeps a generator's variable to one type, so each of these has its own
+            status, code, text = b"NO", no.code, no.text
+        except BadSyntax as bad:
             self._reset()
-            yield from self._bad_answer(tag, f"{command.name.decode()}: {error}")
+            yield from self._bad_answer(tag, f"{command.name.decode()}: {bad}")
             return
-        except Bye as error:
-            yield self._bye(error.text, error.code)
+        except Bye as bye:
+            yield self._bye(bye.text, bye.code)
             yield Control.CLOSE
             return
         except NmsdError as error:
@@ -329,8 +329,8 @@ class ImapConversation:
         if session.state == State.SELECTED and command.sync is not Sync.NONE:
             try:
                 yield from sync(session, command.sync is Sync.FULL, done.own)
-            except Bye as error:
-                yield self._bye(error.text, error.code)
+            except Bye as bye:
+                yield self._bye(bye.text, bye.code)
                 yield Control.CLOSE
                 return
         if not text:
@@ -344,8 +344,8 @@ class ImapConversation:
     def _tell(self) -> Iterator[Output]:
         try:
             yield from sync(self.session, True)
-        except Bye as error:
-            yield self._bye(error.text, error.code)
+        except Bye as bye:
+            yield self._bye(bye.text, bye.code)
             yield Control.CLOSE
         except NmsdError as error:
             self.session.shared.log("Warning", "Store", str(error), session=self.session.id, user=self.user)

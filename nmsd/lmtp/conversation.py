@@ -127,17 +127,17 @@ class LmtpConversation:
         try:
             yield from answer
             return
-        except Refusal as error:
-            refusal = error
-        except BadSyntax as error:
-            refusal = Refusal(501, "5.5.4", str(error), counts=True)
+        except Refusal as refused:  # mypyc keeps a generator's variable to one type, so each of these has its own
+            refusal = refused
+        except BadSyntax as bad:
+            refusal = Refusal(501, "5.5.4", str(bad), counts=True)
         except NmsdError as error:
             shared = self._session.shared
             shared.log("Warning", "Store", "LMTP command failed", session=self._session.id, error=str(error))
             refusal = as_refusal(error, shared.config[OVER_QUOTA])
-        except Exception as error:
+        except Exception as fault:
             self._session.shared.log(
-                "Error", "Protocol", "LMTP command failed", session=self._session.id, error=repr(error)
+                "Error", "Protocol", "LMTP command failed", session=self._session.id, error=repr(fault)
             )
             refusal = Refusal(451, "4.3.0", "Local error, try again later")
         if skip:

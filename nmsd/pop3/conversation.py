@@ -90,15 +90,15 @@ class PopConversation:
                 yield output
             self._note_user()
             return
-        except Err as error:
-            failure = error
-        except BadSyntax as error:
-            failure = Err(str(error), counts=True)
+        except Err as refusal:  # mypyc keeps a generator's variable to one type, so each of these has its own
+            failure = refusal
+        except BadSyntax as bad:
+            failure = Err(str(bad), counts=True)
         except NmsdError as error:
             failure = as_err(error)
-        except Exception as error:
+        except Exception as fault:
             self._session.shared.log(
-                "Error", "Protocol", "POP3 command failed", session=self._session.id, error=repr(error)
+                "Error", "Protocol", "POP3 command failed", session=self._session.id, error=repr(fault)
             )
             failure = Err("Internal error, see the server's log", b"SYS/TEMP")
         if started:  # half an answer is out, and nothing can be said in the middle of it

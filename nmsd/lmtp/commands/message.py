@@ -96,10 +96,10 @@ def _deliver(session: Session, content: Content, recipient: Recipient, message: 
     except NmsdError as error:
         reply = as_refusal(error, shared.config[OVER_QUOTA]).reply
         shared.log("Warning", "Store", "delivery failed", session=session.id, user=recipient.user.account, error=error)
-    except Exception as error:
+    except Exception as fault:
         reply = Reply(451, "4.3.0", "Local error, try again later")
         shared.log(
-            "Error", "Store", "delivery failed", session=session.id, user=recipient.user.account, error=repr(error)
+            "Error", "Store", "delivery failed", session=session.id, user=recipient.user.account, error=repr(fault)
         )
     return _report(session, content, recipient, reply, mailbox)
 
