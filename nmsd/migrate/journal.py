@@ -50,12 +50,15 @@ class Journal:
     def _read(self, was_done: Callable[[Intent], bool]) -> None:
         pending: Intent | None = None
         whole = 0
+        # What follows the last line that makes sense is of a run that was cut off, and goes.
         for line in self._file.read().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
             try:
                 step = json.loads(line)
                 intent = _intent(step) if "keys" in step else None
             except (ValueError, KeyError, TypeError):
-                break  # the last line of a run that was cut off
+                break
             whole += len(line)
             if intent is not None:
                 pending = intent
