@@ -137,7 +137,10 @@ class Nmsd(Server):
         init = [sys.executable, "-m", "nmsd", "init", str(self.directory / "instance"), "--bind", HOST]
         init += ["--domain", DOMAIN, "--port-offset", str(self.offset)]
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
-        for setting, value in (("service.imap.maxsessions", "20000"),):
+        settings = [("service.imap.maxsessions", "20000")]
+        if os.geteuid() == 0:
+            settings.append(("local.serveruid", "root"))  # the instance lies where no other user may look
+        for setting, value in settings:
             subprocess.run([*self._nmsd(), "config", "set", setting, value], check=True, stdout=subprocess.DEVNULL)
         for user in self.users:
             add = [*self._nmsd(), "user", "add", user, "--password-stdin"]
