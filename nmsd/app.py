@@ -53,6 +53,12 @@ def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
 
 def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
     """The directory that the settings name."""
+    from nmsd.directory.ldap_settings import HOSTS
+
+    if config[HOSTS]:
+        from nmsd.directory.ldap import LdapDirectory
+
+        return LdapDirectory(config, runtime, log)
     from nmsd.directory.ldif import LdifDirectory
 
     return LdifDirectory(config, runtime, log)

@@ -8,6 +8,7 @@ from typing import Final
 from nmsd import log
 from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
+from nmsd.directory import ldap_settings as ldap
 from nmsd.directory import settings as directory
 from nmsd.imap import settings as imap
 from nmsd.lmtp import settings as lmtp
@@ -32,6 +33,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     sqlite.SECTION,
     mime.SECTION,
     directory.SECTION,
+    ldap.SECTION,
     directory.USER_SECTION,
     log.SECTION,
 )

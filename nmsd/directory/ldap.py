@@ -1,0 +1,209 @@
+"""The LDAP directory: users in any LDAPv3 server, found by search, let in by bind.
+
+What was found is remembered for a while (ldap_cache).  `generation` grows with everything that is to be forgotten, and
+`changed_since` tells whose it was.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from nmsd.config.setting import Config
+from nmsd.directory import ldap_settings as settings
+from nmsd.directory.api import User
+from nmsd.directory.ldap_cache import Answer, Cache
+from nmsd.directory.ldap_link import Outcome, Refusal
+from nmsd.directory.ldap_query import Queries, Query
+from nmsd.directory.ldap_search import Record, Search
+from nmsd.directory.ldap_servers import Servers
+from nmsd.directory.password import hash_password, verify_password
+from nmsd.directory.runtime import Log, Runtime
+from nmsd.directory.schema import schema_of
+from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME
+from nmsd.model.errors import BadCredentials, LoginRefused
+
+FLUSH_FILE: Final = "run/directory.flush"
+"""Touched by `nmsd directory flush`: every process that sees a new time on it forgets what it learnt."""
+
+_PASSWORD_EXPIRED: Final = "2.16.840.1.113730.3.4.4"  # Netscape's control: the password is right, but expired
+_MOST_CHANGES: Final = 10_000
+
+# LDAP result codes of a bind (RFC 4511 appendix A).
+_INVALID_CREDENTIALS: Final = 49
+_WRONG: Final = {
+    _INVALID_CREDENTIALS: "wrong password",
+    32: "the entry is gone",  # noSuchObject
+    48: "the entry has no password",  # inappropriateAuthentication
+}
+_REFUSED: Final = frozenset((19, 50, 53))  # constraintViolation, insufficientAccessRights, unwillingToPerform: policies
+
+_Key = tuple[str, str]
+
+
+class LdapDirectory:
+    """The back end.  `clock` gives seconds that only go forward."""
+
+    def __init__(self, config: Config, runtime: Runtime, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._runtime = runtime
+        self.schema = schema_of(config)
+        self.queries = Queries(config, self.schema)
+        self.servers = Servers(config, log, clock)
+        self.search = Search(config, self.servers, self.schema, self.queries.attributes, log)
+        self._cache: Cache[Record] = Cache(
+            lambda: config[settings.CACHE_SIZE],
+            lambda: config[settings.CACHE_TTL],
+            lambda: config[settings.NEGATIVE_TTL],
+            clock,
+        )
+        self._generation = 1
+        self._all_changed = 1
+        self._changed: dict[str, int] = {}
+        self._dummy = ""
+        self._flush_path = os.path.join(config.instance, FLUSH_FILE)
+        self._flushed = _modified(self._flush_path)
+
+    # The contract
+
+    def find(self, login: str) -> User | None:
+        """As the contract says."""
+        return self._known(("login", login.lower()), self.queries.login, login)
+
+    def find_recipient(self, address: str) -> User | None:
+        """As the contract says."""
+        return self._known(("recipient", address.lower()), self.queries.recipient, address)
+
+    def authenticate(self, login: str, password: str) -> User:
+        """As the contract says.  Somebody nobody knows costs as much as a wrong password."""
+        if not password:
+            # Servers take a bind without a password for an anonymous one and let it succeed (RFC 4513 §5.1.2).
+            raise BadCredentials("empty password")
+        key = ("login", login.lower())
+        remembered = self._remembered(key)
+        record = None if remembered is None else remembered.value
+        is_fresh = record is None
+        if record is None:
+            record = self._look_up(key, self.queries.login(login), login)
+        if record is None:
+            self._check_nobody(password)
+            raise BadCredentials("no such user")
+        user = record.answer()
+        try:
+            self._check(user.dn, password)
+        except BadCredentials:
+            # The entry may have been moved, or made anew elsewhere, since it was remembered.
+            moved = None if is_fresh else self._look_up(key, self.queries.login(login), login)
+            if moved is None or moved.answer().dn == user.dn:
+                raise
+            user = moved.answer()
+            self._check(user.dn, password)
+        return user
+
+    def accounts(self) -> Iterator[User]:
+        """As the contract says.  Entries that cannot be understood are logged and left out."""
+        return self.search.everybody(self.queries.everybody())
+
+    # What was learnt
+
+    @property
+    def generation(self) -> int:
+        """Grows with all that is to be forgotten; looks whether everything is to be, now."""
+        flushed = _modified(self._flush_path)
+        if flushed != self._flushed:
+            self._flushed = flushed
+            self.forget()
+        return self._generation
+
+    def changed_since(self, user: User, generation: int) -> bool:
+        """Whether what was learnt of the user at that generation is to be forgotten."""
+        return max(self._all_changed, self._changed.get(user.dn.lower(), 0)) > generation
+
+    def forget(self) -> None:
+        """Forgets all that was learnt."""
+        self._generation += 1
+        self._all_changed = self._generation
+        self._changed.clear()
+        self._cache.clear()
+
+    def forget_entry(self, dn: str) -> None:
+        """An entry changed: forgets what was learnt of it, and who was nobody."""
+        if len(self._changed) >= _MOST_CHANGES:
+            self.forget()
+        self._generation += 1
+        self._changed[dn.lower()] = self._generation
+        self._cache.drop_entry(dn)
+        self._cache.drop_nobody()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.servers.close()
+
+    def _known(self, key: _Key, query: Callable[[str], Query | None], name: str) -> User | None:
+        remembered = self._remembered(key)
+        if remembered is not None:
+            record = remembered.value
+        else:
+            record = self._look_up(key, query(name), name)
+        return None if record is None else record.answer()
+
+    def _remembered(self, key: _Key) -> Answer[Record] | None:
+        generation = self.generation  # which looks whether there is a flush to obey
+        return self._cache.get(key) if generation else None
+
+    def _look_up(self, key: _Key, query: Query | None, name: str) -> Record | None:
+        """Asks the directory, and remembers.  Raises DirectoryUnavailable, and remembers nothing of that."""
+        if query is None:
+            return None
+        generation = self._generation
+        record = self.search.find(query, name)
+        if generation == self._generation:  # else the answer may be from before a change
+            if record is None or record.user is None:
+                self._cache.put(key, record, brief=True)
+            else:
+                self._cache.put(key, record, record.user.dn)
+        return record
+
+    # Passwords
+
+    def _check(self, dn: str, password: str) -> None:
+        """Raises BadCredentials, LoginRefused, DirectoryUnavailable unless the password is the entry's."""
+        if self._config[settings.AUTH_METHOD] == "compare":
+            stored = self.search.passwords(dn)
+            if not stored:
+                raise BadCredentials("the entry shows no password")
+            if not self._runtime.offload(lambda: any(verify_password(one, password) for one in stored)):
+                raise BadCredentials("wrong password")
+            return
+        outcome = self._bind(dn, password)
+        if outcome.is_success:
+            return
+        if outcome.code == _INVALID_CREDENTIALS and _PASSWORD_EXPIRED in outcome.controls:
+            raise LoginRefused("The password has expired", "EXPIRED")
+        if outcome.code in _WRONG:
+            raise BadCredentials(_WRONG[outcome.code])
+        if outcome.code in _REFUSED:
+            raise BadCredentials(f"the directory refuses the bind, {outcome}")
+        raise Refusal(f"the directory does not take binds, {outcome}")
+
+    def _check_nobody(self, password: str) -> None:
+        """Takes as long as a check of a user's password."""
+        if self._config[settings.AUTH_METHOD] == "compare":
+            if not self._dummy:
+                self._dummy = hash_password("", self._config[ARGON2_MEMORY], self._config[ARGON2_TIME])
+            self._runtime.offload(lambda: verify_password(self._dummy, password))
+            return
+        self._bind(f"{self.schema.uid[0]}=nobody,{self._config[settings.BASE]}", password)
+
+    def _bind(self, dn: str, password: str) -> Outcome:
+        seconds = self._config[settings.TIMEOUT]
+        return self.servers.bind(lambda link: link.bind(dn, password, seconds))
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

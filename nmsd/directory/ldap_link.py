@@ -1,0 +1,338 @@
+"""One connection to one directory server, over ldap3: open, TLS, bind, search.
+
+Invariants: an operation ends within its time, however slowly the other side drips its bytes; a link that failed in any
+way is not used again.  ldap3's SAFE_SYNC strategy reads and writes in the caller's greenlet or thread; one caller at a
+time has a link.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ldap3 import ANONYMOUS, BASE, LEVEL, NONE, SAFE_SYNC, SASL, SIMPLE, SUBTREE, Connection, Server, Tls
+from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
+from ldap3.core.results import (
+    RESULT_BUSY,
+    RESULT_NO_SUCH_OBJECT,
+    RESULT_REFERRAL,
+    RESULT_SIZE_LIMIT_EXCEEDED,
+    RESULT_SUCCESS,
+    RESULT_UNAVAILABLE,
+)
+
+from nmsd.directory.ldap_address import Address
+from nmsd.model.errors import DirectoryUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from socket import socket
+
+SCOPES: Final = {"subtree": SUBTREE, "onelevel": LEVEL, "base": BASE}
+_PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
+
+
+class Failure(Exception):
+    """The server could not be used; another may serve.  `timed_out`: it merely took too long."""
+
+    def __init__(self, text: str, timed_out: bool = False) -> None:
+        super().__init__(text)
+        self.timed_out = timed_out
+
+
+class Refusal(DirectoryUnavailable):
+    """The server is there, but does not do what it was asked; no other is any likelier to."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a search found.  Attribute names are in lower case, without options; values that are no UTF-8 are left
+    out."""
+
+    dn: str
+    attributes: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The entries of a search; `cut`: there were more than asked for."""
+
+    entries: tuple[Entry, ...]
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a server said to a bind: LDAP's result code, its name and the server's own words."""
+
+    code: int
+    name: str
+    text: str
+    controls: frozenset[str] = frozenset()
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the bind was accepted."""
+        return self.code == int(RESULT_SUCCESS)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text}" if self.text else self.name
+
+
+@dataclass(frozen=True)
+class Account:
+    """As whom the server itself binds."""
+
+    method: str = "simple"
+    dn: str = ""
+    password: str = ""
+
+
+class _TimedSocket:
+    """A socket whose operations end at `deadline`; what ldap3 uses of one."""
+
+    def __init__(self, inner: socket, seconds: float) -> None:
+        self._inner = inner
+        self.deadline = time.monotonic() + seconds
+        self.timed_out = False
+
+    def _arm(self) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            self.timed_out = True
+            raise TimeoutError("timed out")
+        self._inner.settimeout(left)
+
+    def recv(self, size: int) -> bytes:
+        self._arm()
+        try:
+            return self._inner.recv(size)
+        except TimeoutError:
+            self.timed_out = True
+            raise
+
+    def sendall(self, data: bytes) -> None:
+        self._arm()
+        try:
+            self._inner.sendall(data)
+        except TimeoutError:
+            self.timed_out = True
+            raise
+
+    def shutdown(self, how: int) -> None:
+        self._inner.shutdown(how)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Link:
+    """A connection, open and with TLS where asked for, bound as nobody yet.
+
+    `tls` is the context for ldaps:// and StartTLS; `start_tls` asks for the latter.  Raises Failure.
+    """
+
+    def __init__(self, address: Address, tls: ssl.SSLContext, start_tls: bool, seconds: float) -> None:
+        self.address = address
+        # A Server object of its own: ldap3 keeps the address in use on it, and of two connections that share one, the
+        # second does not notice that it could not connect.
+        server = Server(
+            address.url if address.scheme == "ldapi" else address.host,
+            port=address.port or None,
+            use_ssl=address.scheme == "ldaps",
+            get_info=NONE,
+            tls=_tls(tls),
+            connect_timeout=seconds,
+        )
+        self._connection = Connection(
+            server,
+            client_strategy=SAFE_SYNC,
+            auto_referrals=False,
+            auto_escape=False,
+            check_names=False,
+            return_empty_attributes=False,
+        )
+        try:
+            self._connection.open(read_server_info=False)
+            if start_tls:
+                self._connection.start_tls(read_server_info=False)
+        except (LDAPExceptionError, OSError) as error:
+            words = _reason(self._connection, error)
+            self._drop()
+            raise Failure(words) from None
+        self._socket = _TimedSocket(self._connection.socket, seconds)
+        self._connection.socket = self._socket
+
+    def bind_account(self, account: Account, seconds: float) -> Outcome:
+        """Binds as the server itself.  Raises Failure."""
+        connection = self._connection
+        if account.method == "external":
+            connection.authentication, connection.sasl_mechanism, connection.sasl_credentials = SASL, "EXTERNAL", ""
+            connection.user = connection.password = None
+            return self._bind(seconds)
+        if account.dn:
+            return self.bind(account.dn, account.password, seconds)
+        connection.authentication, connection.user, connection.password = ANONYMOUS, None, None
+        return self._bind(seconds)
+
+    def bind(self, dn: str, password: str, seconds: float) -> Outcome:
+        """Binds as an entry by its password, which may not be empty: without one, RFC 4513 §5.1.2 has servers accept
+        anybody.  Raises Failure."""
+        if not dn or not password:
+            raise ValueError("a bind without name or password proves nothing")
+        connection = self._connection
+        # As bytes ldap3 sends it as it is, as every other client does; it would normalise text.
+        connection.authentication, connection.user = SIMPLE, dn
+        connection.password = password.encode("utf-8", "surrogateescape")
+        try:
+            return self._bind(seconds)
+        finally:
+            connection.password = None
+
+    def search(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float
+    ) -> Found:
+        """At most `limit` entries.  Raises Failure, Refusal."""
+        _, result, response, _ = self._search(base, scope, filter, attributes, seconds, size_limit=limit)
+        if result["result"] not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
+            raise _refusal(self.address, base, result)
+        return Found(_entries(response), result["result"] == RESULT_SIZE_LIMIT_EXCEEDED)
+
+    def pages(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], size: int, seconds: float
+    ) -> Iterator[tuple[Entry, ...]]:
+        """All entries, `size` at a time (RFC 2696).  Raises as `search`."""
+        cookie: Any = None
+        while True:
+            _, result, response, _ = self._search(
+                base, scope, filter, attributes, seconds, paged_size=size, paged_cookie=cookie
+            )
+            if result["result"] != RESULT_SUCCESS:
+                raise _refusal(self.address, base, result)
+            yield _entries(response)
+            control = result.get("controls", {}).get(_PAGED_RESULTS)
+            cookie = control["value"]["cookie"] if control else None
+            if not cookie:
+                return
+
+    def close(self) -> None:
+        """Ends it."""
+        self._socket.deadline = time.monotonic() + 1.0
+        try:
+            self._connection.unbind()
+        except (LDAPExceptionError, OSError):
+            pass
+        self._drop()
+
+    @property
+    def cipher(self) -> str:
+        """TLS version and cipher; '' for none."""
+        inner = self._socket._inner
+        if not isinstance(inner, ssl.SSLSocket):
+            return ""
+        cipher = inner.cipher()
+        return f"{inner.version()} {cipher[0] if cipher else ''}".strip()
+
+    def _bind(self, seconds: float) -> Outcome:
+        with self._operation(seconds):
+            _, result, _, _ = self._connection.bind(read_server_info=False)
+        if result["result"] in (RESULT_BUSY, RESULT_UNAVAILABLE):
+            raise Failure(f"{result['description']}: {result['message']}", timed_out=True)
+        controls = frozenset(result.get("controls") or ())
+        return Outcome(result["result"], result["description"], result["message"], controls)
+
+    def _search(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], seconds: float, **more: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        with self._operation(seconds):
+            answer: tuple[Any, Any, Any, Any] = self._connection.search(
+                base, filter, SCOPES[scope], attributes=list(attributes), time_limit=max(1, int(seconds)), **more
+            )
+        if answer[1]["result"] in (RESULT_BUSY, RESULT_UNAVAILABLE):
+            raise Failure(f"{answer[1]['description']}: {answer[1]['message']}", timed_out=True)
+        return answer
+
+    @contextmanager
+    def _operation(self, seconds: float) -> Iterator[None]:
+        self._socket.deadline = time.monotonic() + seconds
+        try:
+            yield
+        except LDAPInvalidFilterError as error:
+            raise Refusal(f"the search filter is wrong: {error}") from None
+        except (LDAPExceptionError, OSError) as error:
+            raise Failure(_reason(self._connection, error), self._socket.timed_out) from None
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            # ldap3's decoder, on bytes that are no LDAP.
+            raise Failure(f"the answer cannot be read: {error}") from None
+
+    def _drop(self) -> None:
+        inner = self._connection.socket
+        if inner is not None:
+            inner.close()
+
+
+def tls_context(verify: bool, ca_file: str, certificate: str, key: str) -> ssl.SSLContext:
+    """The TLS of links; '' for files that are not set.  Raises DirectoryUnavailable, naming the file."""
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise DirectoryUnavailable(f"{ca_file}: no certificates of authorities can be read: {error}") from None
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate:
+        try:
+            context.load_cert_chain(certificate, key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise DirectoryUnavailable(f"{certificate}: the certificate cannot be used: {error}") from None
+    return context
+
+
+def _tls(context: ssl.SSLContext) -> Any:
+    """ldap3's Tls, but with a context of ours: its own is made anew for each connection, reading all authorities, and
+    leaves the check of the name to code that later Pythons lack."""
+    tls: Any = Tls()
+
+    def wrap_socket(connection: Any, do_handshake: bool = False) -> None:
+        connection.socket = context.wrap_socket(
+            connection.socket, do_handshake_on_connect=do_handshake, server_hostname=connection.server.host
+        )
+
+    tls.wrap_socket = wrap_socket
+    return tls
+
+
+def _entries(response: Any) -> tuple[Entry, ...]:
+    return tuple(_entry(item) for item in response or () if item["type"] == "searchResEntry")
+
+
+def _entry(item: Any) -> Entry:
+    attributes: dict[str, list[str]] = {}
+    for name, raw in item["raw_attributes"].items():
+        values = attributes.setdefault(name.partition(";")[0].lower(), [])
+        for value in raw:
+            try:
+                values.append(bytes(value).decode())
+            except UnicodeDecodeError:
+                continue
+    return Entry(item["dn"], attributes)
+
+
+def _refusal(address: Address, base: str, result: Any) -> Refusal:
+    code, words = result["result"], f"{result['description']} {result['message']}".strip()
+    if code == RESULT_NO_SUCH_OBJECT:
+        return Refusal(f"{address.url} shows no entry {base} to search below; it is missing or forbidden")
+    if code == RESULT_REFERRAL:
+        others = ", ".join(result.get("referrals") or ()) or "nowhere"
+        return Refusal(f"{address.url} refers to {others}, and referrals are not followed")
+    return Refusal(f"{address.url} refuses the search: {words}")
+
+
+def _reason(connection: Any, error: Exception) -> str:
+    """ldap3's words, shortened; it repeats itself."""
+    words = str(connection.last_error or error) or type(error).__name__
+    return " ".join(words.split()).removeprefix("socket connection error while opening: ")

@@ -1,0 +1,122 @@
+"""Looking users up: a query is sent, its answer judged, and the judgement remembered for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nmsd.config.services import DEFAULT_DOMAIN
+from nmsd.directory import ldap_settings as settings
+from nmsd.directory.ldap_query import MOST_ENTRIES, Query, addresses_of, is_meant
+from nmsd.directory.schema import values
+from nmsd.directory.users import BadEntry, read_user
+from nmsd.model.errors import AmbiguousEntry, DirectoryUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nmsd.config.setting import Config
+    from nmsd.directory.api import User
+    from nmsd.directory.ldap_link import Entry, Found, Link
+    from nmsd.directory.ldap_servers import Servers
+    from nmsd.directory.runtime import Log
+    from nmsd.directory.schema import Schema
+
+
+@dataclass(frozen=True)
+class Record:
+    """Who a name is, or what is wrong with its entry or entries."""
+
+    user: User | None
+    problem: str = ""
+    is_ambiguous: bool = False
+
+    def answer(self) -> User:
+        """The user.  Raises AmbiguousEntry, DirectoryUnavailable."""
+        if self.user is not None:
+            return self.user
+        raise AmbiguousEntry(self.problem) if self.is_ambiguous else DirectoryUnavailable(self.problem)
+
+
+class Search:
+    """Asks the servers."""
+
+    def __init__(self, config: Config, servers: Servers, schema: Schema, attributes: tuple[str, ...], log: Log) -> None:
+        self._config = config
+        self._servers = servers
+        self._schema = schema
+        self._attributes = attributes
+        self._log = log
+        self._domain = config[DEFAULT_DOMAIN].lower()
+        self._base = config[settings.BASE]
+        self._scope = config[settings.SCOPE]
+
+    def find(self, query: Query, name: str) -> Record | None:
+        """Who is meant by `name`; None if nobody.  Raises DirectoryUnavailable."""
+        return self.choose(query, self.entries(query), name)
+
+    def entries(self, query: Query) -> Found:
+        """What the search finds.  Raises DirectoryUnavailable."""
+        seconds = self._config[settings.TIMEOUT]
+
+        def use(link: Link) -> Found:
+            return link.search(self._base, self._scope, query.filter, self._attributes, MOST_ENTRIES, seconds)
+
+        return self._servers.search(use)
+
+    def choose(self, query: Query, found: Found, name: str) -> Record | None:
+        """The entry that is meant, of those found; what is wrong is logged."""
+        meant = [entry for entry in found.entries if is_meant(query, entry, self._schema, self._domain)]
+        if not meant:
+            meant = [
+                entry for entry in found.entries if query.fallback & addresses_of(entry, self._schema, self._domain)
+            ]
+        records = [record for record in map(self._read, meant) if record is not None]
+        if len(records) > 1 or (found.cut and not records):
+            names = " and ".join(entry.dn for entry in meant[:3]) or f"more than {MOST_ENTRIES} entries"
+            return self._problem(f"{name} is both {names}", is_ambiguous=True)
+        return records[0] if records else None
+
+    def everybody(self, filter: str) -> Iterator[User]:
+        """All users.  Entries that cannot be understood are logged and left out.  Raises DirectoryUnavailable."""
+        seconds, size = self._config[settings.TIMEOUT], self._config[settings.PAGE_SIZE]
+
+        def first(link: Link) -> tuple[Link, Iterator[tuple[Entry, ...]], tuple[Entry, ...]]:
+            pages = link.pages(self._base, self._scope, filter, self._attributes, size, seconds)
+            try:
+                return link, pages, next(pages, ())
+            except BaseException:
+                link.close()
+                raise
+
+        link, pages, page = self._servers.with_own_link(first)
+        try:
+            yield from self._users(page)
+            for page in pages:
+                yield from self._users(page)
+        finally:
+            link.close()
+
+    def passwords(self, dn: str) -> tuple[str, ...]:
+        """The stored passwords of an entry, as far as we may read them.  Raises DirectoryUnavailable."""
+        seconds = self._config[settings.TIMEOUT]
+        names = self._schema.password
+        found = self._servers.search(lambda link: link.search(dn, "base", "(objectClass=*)", names, 1, seconds))
+        return tuple(value for entry in found.entries for value in values(entry.attributes, names))
+
+    def _users(self, entries: Iterable[Entry]) -> Iterator[User]:
+        for entry in entries:
+            record = self._read(entry)
+            if record is not None and record.user is not None:
+                yield record.user
+
+    def _read(self, entry: Entry) -> Record | None:
+        try:
+            user = read_user(entry.dn, entry.attributes, self._schema, self._config, self._domain)
+        except BadEntry as error:
+            return self._problem(str(error))
+        return None if user is None else Record(user)
+
+    def _problem(self, words: str, is_ambiguous: bool = False) -> Record:
+        self._log("Warning", "Account", words)
+        return Record(None, words, is_ambiguous)
