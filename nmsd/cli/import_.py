@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, cast
+from collections.abc import Iterator, Sequence
+from typing import Literal, cast
 
 import click
 
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
+from nmsd.cli.progress import progress
 from nmsd.cli.store import opened_store
 from nmsd.config.services import MAX_MESSAGE_SIZE
 from nmsd.migrate.importer import Importer, Summary
@@ -56,13 +55,13 @@ def import_(
     Folders, flags, keywords and dates are kept; the sources are only read. A run that was cut off goes on where it
     stopped, and a later one imports what has come since. Exit status 1 if anything had to be refused.
     """
-    with opened_store(instance) as opened, _progress(as_json) as (plan, advance):
+    with opened_store(instance) as opened, progress(as_json) as (plan, advance):
         target = opened.account(account, must_exist=False)
         importer = Importer(target, opened.config[MAX_MESSAGE_SIZE], into, advance)
         sources = [(path, _format(path, wanted)) for path in paths]
         for path, form in sources:
             folders = list(_folders(path, form, quoting))
-            plan(path, sum(folder.count for folder in folders))
+            plan(os.path.basename(os.path.abspath(path)), sum(folder.count for folder in folders))
             _import_source(importer, opened.config.instance, path, form, folders, again)
     _report(importer.summary, as_json)
     return 1 if importer.summary.refused else 0
@@ -78,10 +77,10 @@ def _import_source(
     try:
         if not folders:
             importer.summary.refused.append(Refused(path, f"nothing in {form} format in it"))
+        subscribed = subscribed_names(path) if form == "maildir" else []
         for folder in folders:
-            importer.run(folder, journal)
-        if form == "maildir":
-            importer.subscribe(subscribed_names(path))
+            importer.run(folder, journal, subscribe=not subscribed)
+        importer.subscribe(subscribed)
     finally:
         journal.close()
 
@@ -112,25 +111,6 @@ def _folders(path: str, form: Format, quoting: str) -> Iterator[Folder]:
             raise NmsdError(f"{path} is a file, and a Maildir is a directory; try --format mbox")
         return find_maildirs(path)
     return find_mboxes(path, cast(Quoting, quoting))
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[Callable[[str, int], None], Callable[[int], None]]]:
-    """A progress display, where somebody looks: what to call with a source and its size, and with each step."""
-    if quiet or not sys.stderr.isatty():
-        yield (lambda path, total: None), (lambda count: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as display:
-        tasks: list[Any] = []
-
-        def plan(path: str, total: int) -> None:
-            tasks.append(display.add_task(os.path.basename(os.path.abspath(path)), total=total))
-
-        yield plan, lambda count: display.advance(tasks[-1], count)
 
 
 def _report(summary: Summary, as_json: bool) -> None:

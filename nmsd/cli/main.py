@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "account": ("nmsd.cli.account:account", "List and remove accounts."),
     "deliver": ("nmsd.cli.deliver:deliver", "Deliver a message from standard input."),
     "import": ("nmsd.cli.import_:import_", "Import Maildir and mbox trees."),
+    "export": ("nmsd.cli.export:export", "Export an account to a Maildir tree."),
     "check": ("nmsd.cli.check:check", "Verify the store, and repair it."),
     "completion": ("nmsd.cli.completion:completion", "Print a completion script for a shell."),
     "worker": ("nmsd.cli.worker:worker", ""),

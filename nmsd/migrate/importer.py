@@ -89,11 +89,11 @@ class Importer:
             return name
         return self._into if name == INBOX else self._into + SEPARATOR + name
 
-    def run(self, folder: Folder, journal: Journal) -> None:
-        """Imports a folder.  What cannot be imported is noted in the summary.  Raises StoreError when nothing more can
+    def run(self, folder: Folder, journal: Journal, subscribe: bool = True) -> None:
+        """Imports a folder; with `subscribe`, a mailbox that is made for it is subscribed.  What cannot be imported is noted in the summary.  Raises StoreError when nothing more can
         be (disk full)."""
         try:
-            mailbox = self._mailbox(self.target(folder.name))
+            mailbox = self._mailbox(self.target(folder.name), subscribe)
         except (InvalidName, LimitReached) as error:
             self.summary.refused.append(Refused(folder.path, f"mailbox {self.target(folder.name)}: {error}"))
             self._progress(folder.count)
@@ -139,14 +139,15 @@ class Importer:
             return Refused(found.origin, f"{len(data)} bytes, more than store.maxmessagesize allows")
         return NewMessage(data, found.internal_date, found.system_flags, found.keywords)
 
-    def _mailbox(self, name: str) -> Mailbox:
+    def _mailbox(self, name: str, subscribe: bool) -> Mailbox:
         try:
             return self._account.mailbox(name)
         except NoSuchMailbox:
             pass
         try:
             self._account.create(name)
-            self._account.subscribe(name, True)
+            if subscribe:
+                self._account.subscribe(name, True)
         except MailboxExists:
             pass
         return self._account.mailbox(name)
