@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Workbench:
     clock: Clock = field(default_factory=Clock)
     announced: list[tuple[str, int, int]] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
+    on_announce: Callable[[], None] = lambda: None
 
     def open(self, limits: StoreLimits = StoreLimits(), runtime: Runtime | None = None) -> Store:
         store = self.engine(self.place, runtime or PlainRuntime(), self.announce, self.clock, limits)
@@ -33,6 +34,7 @@ class Workbench:
 
     def announce(self, account: str, mailbox_id: int, modseq: int) -> None:
         self.announced.append((account, mailbox_id, modseq))
+        self.on_announce()
 
 
 @pytest.fixture(params=ENGINES)

@@ -42,9 +42,7 @@ class Engine(Protocol):
     ) -> Store: ...
 
 
-def sqlite(
-    place: Path, runtime: Runtime, announce: Announce, clock: Callable[[], float], limits: StoreLimits
-) -> Store:
+def sqlite(place: Path, runtime: Runtime, announce: Announce, clock: Callable[[], float], limits: StoreLimits) -> Store:
     """The embedded engine."""
     return open_sqlite(
         place / "store",

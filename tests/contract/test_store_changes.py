@@ -99,7 +99,7 @@ def test_past_the_horizon_vanished_is_too_much_but_never_too_little(bench: Workb
     for modseq, then in recent:
         assert set(account.changes(inbox, modseq).vanished) == then - now
     assert account.changes(inbox, history[-1][0]).vanished == UidSet()
-    assert [finding for finding in bench.stores[0].check(ALICE)] == []
+    assert list(bench.stores[0].check(ALICE)) == []
 
 
 def test_neighbours_expunged_together_are_one_entry(bench: Workbench) -> None:

@@ -69,7 +69,9 @@ def test_inbox_exists_in_any_case_and_cannot_be_deleted(alice: Account) -> None:
     assert alice.mailbox("INBOX/sub").name == "INBOX/sub"
 
 
-@pytest.mark.parametrize("name", ["", "/", "/a", "a/", "a//b", "a\0b", "tab\t", "line\n", "\x7f", "\x85", "\u2028", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "/", "/a", "a/", "a//b", "a\0b", "tab\t", "line\n", "\x7f", "\x85", "\u2028", "\ud800"]
+)
 def test_names_that_no_mailbox_may_have(alice: Account, name: str) -> None:
     with pytest.raises(InvalidName):
         alice.create(name)
@@ -77,7 +79,9 @@ def test_names_that_no_mailbox_may_have(alice: Account, name: str) -> None:
         alice.rename("Sent", name)
 
 
-@pytest.mark.parametrize("name", ["a b", "Entwürfe", "日本語/送信済み", "*%", "..", "a.b", "'; --", "😀", '"\\', "&AOk-"])
+@pytest.mark.parametrize(
+    "name", ["a b", "Entwürfe", "日本語/送信済み", "*%", "..", "a.b", "'; --", "😀", '"\\', "&AOk-"]
+)
 def test_names_that_any_mailbox_may_have(alice: Account, name: str) -> None:
     alice.create(name)
     assert alice.mailbox(name).name == name
