@@ -90,8 +90,10 @@ class Importer:
         return self._into if name == INBOX else self._into + SEPARATOR + name
 
     def run(self, folder: Folder, journal: Journal, subscribe: bool = True) -> None:
-        """Imports a folder; with `subscribe`, a mailbox that is made for it is subscribed.  What cannot be imported is noted in the summary.  Raises StoreError when nothing more can
-        be (disk full)."""
+        """Imports a folder; with `subscribe`, a mailbox that is made for it is subscribed.
+
+        What cannot be imported is noted in the summary.  Raises StoreError when nothing more can be (disk full).
+        """
         try:
             mailbox = self._mailbox(self.target(folder.name), subscribe)
         except (InvalidName, LimitReached) as error:

@@ -53,7 +53,7 @@ def test_the_tree_is_a_maildir_for_others(instance: Instance, tmp_path: Path) ->
         ["Drafts", "INBOX.below", "Gr&APwA3w-e &- K&APw-sse", "Junk", "Lists", "Lists.Python&AC4-org", "Sent", "Trash"]
     )
     found = sorted((str(item["Subject"]), item.get_flags()) for item in box.get_folder("Sent"))
-    assert found == [("1 0", ""), ("1 1", "PST"), ("1 2", "DPa")]
+    assert found == [("1 0", ""), ("1 1", "PST"), ("1 2", "DPRa")]
 
 
 def test_a_second_run_exports_only_what_has_come_since(instance: Instance, tmp_path: Path) -> None:
