@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nmsd.config.setting import Config
-from nmsd.directory.api import Directory, User
+from nmsd.directory.api import User
 from nmsd.imap.service import ImapService
 from nmsd.model.errors import BadCredentials
 from nmsd.model.flags import split_flags
@@ -116,12 +116,11 @@ class CoreServer:
         sizes = limits(self.config)
         self.store: Store = open_store(directory, PlainRuntime(), self.stamps.announce, sizes, now=lambda: self.time)
         user = OneUser(Quota(**scenario.quota))
-        people: Directory = user  # type: ignore[assignment]
         self.service = ImapService(
             config=self.config,
             store=self.store,
             gate=user,
-            directory=people,
+            directory=user,
             changes=self.stamps,
             log=self.log,
             now=lambda: self.time,

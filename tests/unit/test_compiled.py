@@ -1,0 +1,39 @@
+"""Rules that code compiled by mypyc must keep beside the type checker's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "nmsd"
+COMPILED = ("model", "wire", "mime", "imap", "pop3", "lmtp")
+
+
+def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """What is in a function, without what is in functions inside it."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            yield child
+            yield from _own_nodes(child)
+
+
+@pytest.mark.parametrize("package", COMPILED)
+def test_each_kind_of_error_caught_in_a_function_has_a_name_of_its_own(package: str) -> None:
+    """A compiled function's variable has one type: `except A as error` and then `except B as error` is a TypeError when
+    B comes."""
+    found: list[str] = []
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            kinds: dict[str, set[str]] = {}
+            for node in _own_nodes(function):
+                if isinstance(node, ast.ExceptHandler) and node.name and node.type is not None:
+                    kinds.setdefault(node.name, set()).add(ast.unparse(node.type))
+            clashes = [name for name, types in kinds.items() if len(types) > 1]
+            found.extend(f"{path.name}: {function.name}: {name}" for name in clashes)
+
+    assert found == []
