@@ -158,8 +158,12 @@ def _quota_text(found: User) -> str:
 
 
 def _path(config: Config) -> str:
+    """The file of the embedded directory.  Raises NmsdError where the users are in LDAP."""
+    from nmsd.directory.ldap_settings import HOSTS
     from nmsd.directory.settings import LDIF_FILE
 
+    if config[HOSTS]:
+        raise NmsdError(f"the users are in the directory at {config[HOSTS][0]} ({HOSTS.name}); change them there")
     return config.path(LDIF_FILE)
 
 

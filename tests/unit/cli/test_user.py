@@ -157,3 +157,12 @@ def test_a_broken_file_is_told_with_its_line_and_left_alone(instance: Instance) 
         assert done.exit_code == 1
         assert "directory.ldif: line 2: no attribute name" in done.stderr
     assert path.read_text() == "dn: cn=a\nnonsense\n"
+
+
+def test_users_in_ldap_are_not_its_business(instance: Instance) -> None:
+    instance.set("local.ugldaphost", "ldap.example.com")
+    instance.set("local.ugldapbasedn", "dc=example,dc=com")
+    for arguments in (("list",), ("add", "alice", "--password-stdin")):
+        done = instance.run("user", *arguments, stdin="x\n")
+        assert done.exit_code == 1
+        assert "the users are in the directory at" in done.stderr
