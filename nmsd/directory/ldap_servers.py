@@ -167,29 +167,30 @@ class Servers:
         """Asks one after the other until one answers."""
         reasons = []
         for server in self._servers:
-            if not server.breaker.may_try():
+            attempt = server.breaker.attempt()
+            if attempt is None:
                 continue
             try:
                 answer = ask(server)
             except Failure as failure:
                 reasons.append(f"{server.address.url}: {failure}")
-                self._failed(server, failure)
+                self._failed(server, attempt, failure)
                 continue
             except Refusal:
-                self._succeeded(server)
+                self._succeeded(server, attempt)
                 raise
-            self._succeeded(server)
+            self._succeeded(server, attempt)
             return answer
         if not reasons:
             raise DirectoryUnavailable("the directory is down; the log says since when and why")
         raise DirectoryUnavailable("no directory server answers; " + "; ".join(reasons))
 
-    def _failed(self, server: _DirectoryServer, failure: Failure) -> None:
-        if server.breaker.failed(at_once=not failure.timed_out):
+    def _failed(self, server: _DirectoryServer, attempt: int, failure: Failure) -> None:
+        if server.breaker.failed(attempt, at_once=not failure.timed_out):
             self._log("Error", "LDAP", f"directory server is down: {failure}", server=server.address.url)
             server.searches.give_up()
             server.binds.give_up()
 
-    def _succeeded(self, server: _DirectoryServer) -> None:
-        if server.breaker.succeeded():
+    def _succeeded(self, server: _DirectoryServer, attempt: int) -> None:
+        if server.breaker.succeeded(attempt):
             self._log("Notice", "LDAP", "directory server answers again", server=server.address.url)
