@@ -24,6 +24,8 @@ from nmsd.wire.protocol import Control, Job, Output, Peer
 from nmsd.wire.reader import NAME_LIMIT, Reader, split_tag, split_word
 
 _LITERAL_MINUS = 4096
+_COMMAND_MAX = 1 << 20
+"""All literals and lines of a command that takes no messages; it is held in memory, before login, too."""
 _SKIP_MAX = 1 << 26
 """A refused literal that the client sends anyway is read past up to this size; a longer one ends the session."""
 
@@ -233,11 +235,17 @@ class ImapConversation:
             return No("Non-synchronizing literal too large", b"TOOBIG")
         if len(self._literals) >= config[settings.MAX_LITERALS]:
             return No("Too many literals", b"LIMIT")
+        total = announced.size + sum([len(part) for part in self._parts])
+        total += sum([len(literal.data) for literal in self._literals])
         if self._command.streams:
             if announced.size > config[MAX_MESSAGE_SIZE]:
                 return No("Message too large", b"TOOBIG")
+            if total > config[settings.MAX_APPEND]:
+                return No("Too much at once", b"TOOBIG")
         elif announced.size > NAME_LIMIT:
             return No("Literal too large", b"TOOBIG")
+        elif total > _COMMAND_MAX:
+            return No("Command too large", b"TOOBIG")
         return None
 
     def _lose(self, error: OSError) -> Job:

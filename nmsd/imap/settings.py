@@ -18,6 +18,14 @@ MAX_LITERALS: Final = Setting(
     1000,
     "Most literals in one command. It bounds MULTIAPPEND, the only command with many.",
 )
+MAX_APPEND: Final = Setting(
+    "imap.maxappend",
+    kinds.size(1 << 16, 1 << 34),
+    256 << 20,
+    "The most that one APPEND may bring, all its messages together. It bounds the room a client can take in the"
+    " temporary directory before anything is stored. The default lets five of the largest messages through at once;"
+    " store.maxmessagesize still holds for each.",
+)
 NONSYNC_LITERALS: Final = Setting(
     "imap.nonsyncliterals",
     kinds.choice("any", "small"),
@@ -54,5 +62,14 @@ MAX_SEARCH_DEPTH: Final = Setting(
 
 SECTION: Final = Section(
     "IMAP protocol",
-    (MAX_LINE, MAX_LITERALS, NONSYNC_LITERALS, MAX_BAD_COMMANDS, HEARTBEAT, LOGIN_TIMEOUT, MAX_SEARCH_DEPTH),
+    (
+        MAX_LINE,
+        MAX_LITERALS,
+        MAX_APPEND,
+        NONSYNC_LITERALS,
+        MAX_BAD_COMMANDS,
+        HEARTBEAT,
+        LOGIN_TIMEOUT,
+        MAX_SEARCH_DEPTH,
+    ),
 )

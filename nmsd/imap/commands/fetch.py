@@ -105,7 +105,7 @@ def fetch(session: Session, arguments: Arguments, by_uid: bool) -> Answer:
     if options.changed_since is not None:
         changes = session.mail().changes(view.mailbox_id, options.changed_since)
         uids = uids & UidSet.of_sorted(uid for uid, _flags, _modseq in changes.flags)
-        if options.vanished:
+        if options.vanished and arguments.messages != b"$":  # what "$" names is still there
             # Those the client still has numbers for are told by the sync that follows.
             vanished = (changes.vanished & parse_number_set(arguments.messages, view.uids.high)) - view.uids
             if vanished:
