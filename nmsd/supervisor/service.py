@@ -6,6 +6,7 @@ drain; if the new ones cannot start because of their settings, the old orders ho
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -156,7 +157,7 @@ class Service:
         facts: dict[str, Any] = {"service": self.name, "pid": child.pid, "reason": child.killed_for or reason(code)}
         lived = now - child.started
         if child.leaving:
-            clean = code == 0
+            clean = code in (0, -signal.SIGTERM)  # one that was told before it was ready has no farewell to say
             self._log("Information" if clean else "Warning", "General", "worker ended", **facts, lived_s=round(lived))
             return
         self.restarts += 1
