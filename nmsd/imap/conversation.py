@@ -195,7 +195,11 @@ class ImapConversation:
         if announced is not None:
             return self._announce(announced)
         command = self._command
-        assert command is not None
+        if command is None:  # refused, and its literals read past
+            tag = self._tag
+            text = self._no.text if self._no is not None else ""
+            self._reset()
+            return self._say_bad(tag, text)
         return Job(self._answer(self._tag, command), command.inline)
 
     def _refuse_unknown(self, tag: bytes, text: str, announced: Announced | None) -> Job | None:
