@@ -22,6 +22,7 @@ from nmsd.wire.errors import BadSyntax
 from nmsd.wire.framer import Announced, Framer, Literal, Trouble, split_announcement
 from nmsd.wire.protocol import Control, Job, Output, Peer
 from nmsd.wire.reader import NAME_LIMIT, Reader, split_tag, split_word
+from nmsd.wire.tally import UNKNOWN
 
 _LITERAL_MINUS = 4096
 _COMMAND_MAX = 1 << 20
@@ -197,9 +198,9 @@ class ImapConversation:
         command = self._command
         if command is None:  # refused, and its literals read past
             tag = self._tag
-            text = self._no.text if self._no is not None else ""
+            refusal = "Unknown command" if self._no is None else self._no.text
             self._reset()
-            return self._say_bad(tag, text)
+            return self._say_bad(tag, refusal)
         return Job(self._answer(self._tag, command), command.inline)
 
     def _refuse_unknown(self, tag: bytes, text: str, announced: Announced | None) -> Job | None:
@@ -223,6 +224,8 @@ class ImapConversation:
             return Job(iter((b"+ OK\r\n",)), True) if announced.synchronizing else None
         if announced.synchronizing:
             tag = self._tag
+            if self._command is not None:
+                self.session.shared.tally.count(self._command.name, b"NO")
             self._reset()
             return Job(iter((_tagged(tag, b"NO", refusal.code, refusal.text),)), True)
         if announced.size > _SKIP_MAX:
@@ -279,6 +282,7 @@ class ImapConversation:
         if self._no is not None:
             refusal = self._no
             self._reset()
+            self.session.shared.tally.count(command.name, b"NO")
             yield _tagged(tag, b"NO", refusal.code, refusal.text)
             return
         yield from self._finish(tag, command, self._perform(command))
@@ -316,7 +320,7 @@ class ImapConversation:
             status, code, text = b"NO", no.code, no.text
         except BadSyntax as bad:
             self._reset()
-            yield from self._bad_answer(tag, f"{command.name.decode()}: {bad}")
+            yield from self._bad_answer(tag, f"{command.name.decode()}: {bad}", command.name)
             return
         except Bye as bye:
             yield self._bye(bye.text, bye.code)
@@ -336,6 +340,7 @@ class ImapConversation:
         finally:
             if self._continue is None:
                 self._reset()
+        session.shared.tally.count(command.name, status)
         if session.user is not None and not self.user:
             self.user = session.user.account
         if session.state == State.SELECTED and command.sync is not Sync.NONE:
@@ -365,7 +370,8 @@ class ImapConversation:
     def _say_bad(self, tag: bytes, text: str) -> Job:
         return Job(self._bad_answer(tag, text), True)
 
-    def _bad_answer(self, tag: bytes, text: str) -> Iterator[Output]:
+    def _bad_answer(self, tag: bytes, text: str, name: bytes = UNKNOWN) -> Iterator[Output]:
+        self.session.shared.tally.count(name, b"BAD")
         self._bad += 1
         yield _tagged(tag, b"BAD", b"", text)
         if self._bad >= self.session.shared.config[settings.MAX_BAD_COMMANDS]:
