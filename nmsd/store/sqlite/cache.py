@@ -20,7 +20,7 @@ from nmsd.model.uidset import UidSet
 from nmsd.store.api import Runtime
 from nmsd.store.sqlite import schema
 from nmsd.store.sqlite.database import is_removed, open_reader, open_writer
-from nmsd.store.sqlite.faults import is_busy, translate
+from nmsd.store.sqlite.faults import is_busy, translate, translate_os
 from nmsd.store.sqlite.settings import Limits
 
 T = TypeVar("T")
@@ -215,6 +215,8 @@ class OpenCache:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise translate_os(error, path) from error
     return found.st_dev, found.st_ino
