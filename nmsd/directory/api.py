@@ -17,7 +17,9 @@ class User:
 
     `account` is the store's name of the mailbox: the entry's primary mail address in lower case.  `status` is the first
     of inetUserStatus and mailUserStatus that is not "active" (an unknown word is "inactive"), else "active".
-    `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess.
+    `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess; `access_rules` are those of
+    mailAllowedServiceAccess as they are written, `access_domains` the values of mailAccessDomain.  `mail_host` is the
+    server that holds the mailbox, '' for this one; `delivery` are the words of mailDeliveryOption, none for "mailbox".
     """
 
     dn: str
@@ -28,6 +30,10 @@ class User:
     status: str = "active"
     quota: Quota = NO_QUOTA
     denied_services: frozenset[str] = frozenset()
+    access_rules: tuple[str, ...] = ()
+    access_domains: tuple[str, ...] = ()
+    mail_host: str = ""
+    delivery: tuple[str, ...] = ()
 
 
 class Directory(Protocol):
@@ -54,5 +60,6 @@ class Gate(Protocol):
     the log line for each login, good or bad."""
 
     def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
-        """The user who is now logged in.  `authorize` names another account to act as (administrators only).  May block
-        its greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
+        """The user who is now logged in.  `service` is imap, imaps, pop or pops: access rules tell sessions with TLS
+        apart.  `authorize` names another account to act as (administrators only).  May block its
+        greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""

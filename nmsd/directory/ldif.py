@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 
 from nmsd.config.services import DEFAULT_DOMAIN
@@ -64,7 +65,7 @@ class LdifDirectory:
         self._log = log
         self._users: _Users | None = None
         self._stamp: _Stamp | None = None
-        self._reading = False
+        self._reading = threading.Lock()
         self._dummy = ""
         self._refresh()
 
@@ -139,20 +140,22 @@ class LdifDirectory:
         return self._users
 
     def _refresh(self) -> None:
-        """Takes over a change of the file.  Whoever comes while that goes on gets the users there were."""
-        stamp = self._file_stamp()
-        if stamp == self._stamp or (self._reading and self._users is not None):
+        """Takes over a change of the file.  Whoever comes while that goes on waits for it: a user who was added before
+        the question was asked is found."""
+        if self._file_stamp() == self._stamp:
             return
-        self._reading = True
-        try:
-            self._users = self._runtime.offload(self._read)
-            self._generation += 1
-        except (NmsdError, OSError) as error:
-            kept = "" if self._users is None else "; the users before the change stay"
-            self._log("Error", "Account", f"{self._path}: {error}{kept}")
-        finally:
-            self._stamp = stamp  # a change while it was read will show
-            self._reading = False
+        with self._reading:
+            stamp = self._file_stamp()
+            if stamp == self._stamp:
+                return
+            try:
+                self._users = self._runtime.offload(self._read)
+                self._generation += 1
+            except (NmsdError, OSError) as error:
+                kept = "" if self._users is None else "; the users before the change stay"
+                self._log("Error", "Account", f"{self._path}: {error}{kept}")
+            finally:
+                self._stamp = stamp  # a change while it was read will show
 
     def _file_stamp(self) -> _Stamp:
         try:

@@ -26,6 +26,10 @@ class Schema:
     status: tuple[str, ...]
     mail_status: tuple[str, ...]
     denied: tuple[str, ...]
+    access: tuple[str, ...]
+    access_domain: tuple[str, ...]
+    mail_host: tuple[str, ...]
+    delivery: tuple[str, ...]
 
 
 def schema_of(config: Config) -> Schema:
@@ -45,6 +49,10 @@ def schema_of(config: Config) -> Schema:
         status=names(settings.STATUS),
         mail_status=names(settings.MAIL_STATUS),
         denied=names(settings.DENIED),
+        access=names(settings.ACCESS),
+        access_domain=names(settings.ACCESS_DOMAIN),
+        mail_host=names(settings.MAIL_HOST),
+        delivery=names(settings.DELIVERY),
     )
 
 

@@ -76,6 +76,21 @@ MAIL_STATUS: Final = _attribute(
     "mailstatus", ("mailUserStatus",), "the mail account's status, which counts where the user's is active"
 )
 DENIED: Final = _attribute("disallow", ("nsmsgDisallowAccess",), "the services the user may not use: imap, pop, smtp")
+ACCESS: Final = _attribute(
+    "access", ("mailAllowedServiceAccess",), "rules such as +imap,pop:ALL for services and clients the user may use"
+)
+ACCESS_DOMAIN: Final = _attribute(
+    "accessdomain", ("mailAccessDomain",), "the domains and addresses from which the user may log in"
+)
+MAIL_HOST: Final = _attribute("mailhost", ("mailHost",), "the name of the server that has the user's mailbox")
+DELIVERY: Final = _attribute("delivery", ("mailDeliveryOption",), "what becomes of the user's mail: mailbox, hold, ...")
+HOST_NAMES: Final = Setting(
+    "local.mailhosts",
+    kinds.words("host names, with commas between"),
+    (),
+    "Further names by which users' entries call this server as the one that has their mailbox (mailHost), besides"
+    " local.hostname; * takes the users of all servers. Users of other servers are sent there.",
+)
 
 SECTION: Final = Section("Embedded directory", (LDIF_FILE, ARGON2_MEMORY, ARGON2_TIME))
 USER_SECTION: Final = Section(
@@ -94,5 +109,10 @@ USER_SECTION: Final = Section(
         STATUS,
         MAIL_STATUS,
         DENIED,
+        ACCESS,
+        ACCESS_DOMAIN,
+        MAIL_HOST,
+        HOST_NAMES,
+        DELIVERY,
     ),
 )

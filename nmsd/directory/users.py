@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from typing import Final
+from urllib.parse import quote
 
+from nmsd.config.services import HOSTNAME
 from nmsd.config.setting import Config
+from nmsd.directory.access import BadRule, NameOf, host_name, judge, matches, parse_rules
 from nmsd.directory.api import User
 from nmsd.directory.schema import Attributes, Schema, value, values
-from nmsd.directory.settings import DEFAULT_MESSAGES, DEFAULT_SIZE, ZERO_QUOTA
+from nmsd.directory.settings import DEFAULT_MESSAGES, DEFAULT_SIZE, HOST_NAMES, ZERO_QUOTA
 from nmsd.model.errors import LoginRefused, NmsdError
 from nmsd.model.message import Quota
 
@@ -17,6 +22,7 @@ KNOWN_STATUSES: Final = frozenset(
 )
 _MAY_LOG_IN: Final = frozenset(("active", "overquota"))  # who is over quota must be able to delete
 _SERVICE_WORDS: Final = {"pop3": "pop", "imap4": "imap"}
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 _NO_LIMIT: Final = -1
 _SERVER_DEFAULT: Final = -2
@@ -43,6 +49,10 @@ def read_user(dn: str, attributes: Attributes, schema: Schema, config: Config, d
         status=read_status(value(attributes, schema.status), value(attributes, schema.mail_status)),
         quota=_quota(dn, attributes, schema, config),
         denied_services=_denied(attributes, schema),
+        access_rules=_texts(attributes, schema.access),
+        access_domains=_texts(attributes, schema.access_domain),
+        mail_host=_other_host(value(attributes, schema.mail_host), config),
+        delivery=tuple(word.lower() for word in _texts(attributes, schema.delivery)),
     )
 
 
@@ -52,6 +62,10 @@ def read_status(user: str, mail: str) -> str:
         if word and word != ACTIVE:
             return word if word in KNOWN_STATUSES else "inactive"
     return ACTIVE
+
+
+def _texts(attributes: Attributes, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in values(attributes, names) if text.strip())
 
 
 def _denied(attributes: Attributes, schema: Schema) -> frozenset[str]:
@@ -86,9 +100,41 @@ def _limit(dn: str, text: str, default: int, zero: str) -> int | None:
     return number
 
 
-def admit(user: User, service: str) -> None:
-    """Lets the user into a service (imap, pop).  Raises LoginRefused."""
+def admit(user: User, service: str, address: str, name_of: NameOf = host_name) -> None:
+    """Lets the user into a service (imap, imaps, pop, pops) from a client's address.  Raises LoginRefused.  Blocks
+    where a rule has host names in it."""
     if user.status not in _MAY_LOG_IN:
         raise LoginRefused(f"This account is {user.status}")
-    if service in user.denied_services:
+    if user.mail_host:
+        raise LoginRefused(f"This account is on {user.mail_host}", _referral(user, user.mail_host))
+    if not user.denied_services.isdisjoint((service, service.removesuffix("s"))):
         raise LoginRefused("This account may not use this service")
+    try:
+        verdict = judge(parse_rules(user.access_rules), service, address, name_of)
+        near = not user.access_domains or any(matches(text, address, name_of) for text in user.access_domains)
+    except BadRule as error:
+        raise LoginRefused(f"This account's access rules are wrong: {error}") from None
+    if not verdict.allowed:
+        raise LoginRefused("This account may not use this service from there")
+    if not near:
+        raise LoginRefused("This account may not be used from there")
+
+
+def _other_host(text: str, config: Config) -> str:
+    """The server that has a user's mailbox, if it is not this one; else ''."""
+    host = text.lower().rstrip(".")
+    if not host:
+        return ""
+    own = {name.lower().rstrip(".") for name in config[HOST_NAMES]}
+    own.add((config[HOSTNAME] or socket.gethostname()).lower())
+    # A server that knows itself by the first part of its name alone is meant by the whole name as well.
+    if "*" in own or host in own or host.partition(".")[0] in own:
+        return ""
+    return host
+
+
+def _referral(user: User, host: str) -> str:
+    """The response code that sends a client elsewhere (RFC 2221)."""
+    if not _HOST.fullmatch(host):
+        return "AUTHORIZATIONFAILED"
+    return f"REFERRAL imap://{quote(user.uid, safe='')}@{host}/"

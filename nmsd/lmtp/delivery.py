@@ -63,6 +63,12 @@ class Delivery:
             raise OverQuota("The account is marked as over quota")
         if user.status in _STATUS:
             raise Refusal(*_STATUS[user.status])
+        if user.mail_host:
+            raise Refusal(551, "5.1.6", f"User not local; the mailbox is on {user.mail_host}")
+        if user.delivery and "mailbox" not in user.delivery:
+            if "hold" in user.delivery:
+                raise Refusal(*_STATUS["hold"])
+            raise Refusal(550, "5.3.3", f"No mailbox here, and delivery by {', '.join(user.delivery)} is not done")
         self._check_room(user)
         return Recipient(address, user, folder)
 

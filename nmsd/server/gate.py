@@ -38,8 +38,8 @@ class DirectoryGate:
     """The gate of one worker.
 
     `throttles` are of addresses and of logins; `clock` gives seconds that only go forward; `pause` holds the caller's
-    greenlet up for so many seconds.  A directory with an attribute `generation`, a number that changes with its data,
-    has the cache forget at once.
+    greenlet up for so many seconds.  A directory with an attribute `generation`, a number that grows with its changes,
+    has the cache forget at once: everybody, or those whose entry `changed_since(user, generation)` says.
     """
 
     def __init__(
@@ -71,11 +71,14 @@ class DirectoryGate:
             user = self._authenticate(login, password, address)
             if authorize and authorize != login:
                 user = self._act_as(user, login, authorize)
-            admit(user, service)
-        except (BadCredentials, LoginRefused, DirectoryUnavailable) as error:
-            self.bad_logins += 1
-            self._log("Notice", "Account", f"badlogin: [{address}] plaintext {login} {error}", service=service)
+            admit(user, service, address)
+        except (BadCredentials, LoginRefused) as error:
+            self._log_refusal("Notice", service, login, address, error)
             raise
+        except DirectoryUnavailable as error:
+            # The directory tells once that it is down; what it tells is not for clients.
+            self._log_refusal("Information", service, login, address, error)
+            raise DirectoryUnavailable("The directory is not available, try again later") from None
         account = self._store.account(user.account)
         if not account.exists():
             account.ensure()
@@ -83,13 +86,17 @@ class DirectoryGate:
         self._log("Information", "Account", f"login: [{address}] plaintext {login}", service=service, user=user.account)
         return user
 
+    def _log_refusal(self, level: str, service: str, login: str, address: str, error: Exception) -> None:
+        self.bad_logins += 1
+        self._log(level, "Account", f"badlogin: [{address}] plaintext {login} {error}", service=service)
+
     def _authenticate(self, login: str, password: str, address: str) -> User:
         digest = blake2b(f"{login}\0{password}".encode("utf-8", "surrogateescape"), key=self._key, digest_size=16)
         key = digest.digest()
         generation = self._generation()
         known = self._known.get(key)
         if known is not None:
-            if known.generation == generation and self._clock() < known.until:
+            if self._clock() < known.until and not self._changed_since(known, generation):
                 return known.user
             del self._known[key]
         name = login.lower()
@@ -134,6 +141,12 @@ class DirectoryGate:
 
     def _generation(self) -> int:
         return int(getattr(self._directory, "generation", 0))
+
+    def _changed_since(self, known: _Known, generation: int) -> bool:
+        if known.generation == generation:
+            return False
+        changed_since = getattr(self._directory, "changed_since", None)
+        return True if changed_since is None else bool(changed_since(known.user, known.generation))
 
     def _act_as(self, user: User, login: str, authorize: str) -> User:
         other = self._directory.find(authorize)

@@ -33,7 +33,8 @@ def _run_login(session: Session, arguments: tuple[str, str]) -> Answer:
 def _enter(session: Session, login: str, password: str, authorize: str) -> Done:
     if not session.may_send_password():
         raise No("Plain-text passwords need an encrypted connection", b"PRIVACYREQUIRED")
-    session.log_in(session.shared.gate.login("imap", login, password, session.peer.address, authorize))
+    service = "imaps" if session.peer.tls else "imap"  # access rules tell them apart
+    session.log_in(session.shared.gate.login(service, login, password, session.peer.address, authorize))
     return logged_in(session)
 
 

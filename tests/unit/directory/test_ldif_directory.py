@@ -131,6 +131,28 @@ def test_an_edit_is_seen_at_the_next_lookup(stand: Stand) -> None:
     assert stand.directory.generation == generation + 1
 
 
+def test_a_new_user_is_found_even_while_the_file_is_still_being_read(stand: Stand) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(work: Callable[[], T]) -> T:
+        reading.set()
+        go_on.wait(10)
+        return work()
+
+    stand.runtime.offload = slowly  # type: ignore[method-assign]
+    stand.rewrite(ALICE + person("carol", "mail: carol@example.com"))
+    found: list[User | None] = []
+    askers = [threading.Thread(target=lambda: found.append(stand.directory.find("carol"))) for _ in range(2)]
+    askers[0].start()
+    assert reading.wait(10)
+    askers[1].start()
+    askers[1].join(0.1)
+    go_on.set()
+    for asker in askers:
+        asker.join(10)
+    assert [user is not None and user.uid for user in found] == ["carol", "carol"]
+
+
 def test_lookups_without_an_edit_read_nothing(stand: Stand) -> None:
     generation, offloaded = stand.directory.generation, stand.runtime.offloaded
     for _ in range(10):
