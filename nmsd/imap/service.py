@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nmsd.config.services import HOSTNAME, IMAP
+from nmsd.config.services import IMAP, host_name
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory, Gate
 from nmsd.imap.conversation import ImapConversation
@@ -15,6 +15,7 @@ from nmsd.store.api import Store
 from nmsd.wire.banner import expand_banner
 from nmsd.wire.dates import write_date_time
 from nmsd.wire.protocol import Changes, Log, Peer
+from nmsd.wire.tally import Tally
 
 
 class ImapService:
@@ -35,12 +36,17 @@ class ImapService:
     ) -> None:
         self._shared = Shared(config, store, gate, changes, log, now)
 
+    @property
+    def tally(self) -> Tally:
+        """What has become of its commands."""
+        return self._shared.tally
+
     def open(self, peer: Peer, session_id: str) -> ImapConversation:
         """A conversation for a new connection."""
         shared = self._shared
         banner = expand_banner(
             shared.config[IMAP.banner],
-            host=shared.config[HOSTNAME],
+            host=host_name(shared.config),
             protocol="IMAP4",
             date=write_date_time(Instant(int(shared.now()))).decode("ascii").strip(),
         )

@@ -19,6 +19,7 @@ from nmsd.store.api import Account, Store
 from nmsd.wire.mailboxname import decode_name, write_name
 from nmsd.wire.protocol import Changes, Log, Peer
 from nmsd.wire.reader import Reader
+from nmsd.wire.tally import Tally
 
 # What ENABLE (RFC 5161), or a command that implies it, has switched on: bits of Session.enabled.
 IMAP4REV2: Final = 1
@@ -40,6 +41,7 @@ class Shared:
         self.log = log
         self.now = now
         self.flags = FlagWriter()
+        self.tally = Tally()
 
 
 class Session:

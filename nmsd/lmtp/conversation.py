@@ -20,6 +20,7 @@ from nmsd.model.errors import NmsdError
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.lines import LineFramer, LineTooLong
 from nmsd.wire.protocol import Control, Job, Output, Peer
+from nmsd.wire.tally import UNKNOWN
 
 _READ_AHEAD_BYTES: Final = 1 << 18
 """So much input may wait before the worker stops reading."""
@@ -84,7 +85,7 @@ class LmtpConversation:
         if rest is None:
             return None
         self._lines.put_back(rest)
-        return Job(self._carry_out(finish(session)), False)
+        return Job(self._carry_out(b"DATA", finish(session)), False)
 
     def _maybe_chunk(self) -> Job | None:
         session = self._session
@@ -93,7 +94,7 @@ class LmtpConversation:
         session.open_content().write(piece)
         if session.chunk_left:
             return None
-        return Job(self._carry_out(end_chunk(session)), False)
+        return Job(self._carry_out(b"BDAT", end_chunk(session)), False)
 
     def _maybe_command(self) -> Job | None:
         session = self._session
@@ -110,8 +111,8 @@ class LmtpConversation:
                 raise Refusal(501, "5.5.4", "No argument allowed", counts=True)
         except (LineTooLong, Refusal) as error:
             refusal = error if isinstance(error, Refusal) else Refusal(500, "5.5.2", str(error), counts=True)
-            return Job(iter(self._refused(refusal)), True)
-        return Job(self._carry_out(command.run(session, argument)), command.inline)
+            return Job(iter(self._refused(refusal, UNKNOWN)), True)
+        return Job(self._carry_out(command.name, command.run(session, argument)), command.inline)
 
     def _bdat(self, command: Command, argument: bytes) -> Job:
         """BDAT: its bytes follow at once, whatever the reply, so its size must be known first of all."""
@@ -120,12 +121,14 @@ class LmtpConversation:
         except BadSyntax as error:
             self._session.move(Event.END)
             return Job(close_after(Refusal(501, "5.5.4", str(error))), True)
-        return Job(self._carry_out(command.run(self._session, argument), skip=size), True)
+        return Job(self._carry_out(command.name, command.run(self._session, argument), skip=size), True)
 
-    def _carry_out(self, answer: Answer, skip: int = 0) -> Answer:
+    def _carry_out(self, name: bytes, answer: Answer, skip: int = 0) -> Answer:
         """The answer, with every failure turned into the right reply; then `skip` bytes of input are thrown away."""
         try:
             yield from answer
+            if self._session.state not in (State.DATA, State.CHUNK):  # else what follows of the message will end it
+                self._session.shared.tally.count(name, b"OK")
             return
         except Refusal as refused:  # mypyc keeps a generator's variable to one type, so each of these has its own
             refusal = refused
@@ -142,9 +145,10 @@ class LmtpConversation:
             refusal = Refusal(451, "4.3.0", "Local error, try again later")
         if skip:
             self._lines.skip(skip)
-        yield from self._refused(refusal)
+        yield from self._refused(refusal, name)
 
-    def _refused(self, refusal: Refusal) -> list[Output]:
+    def _refused(self, refusal: Refusal, name: bytes) -> list[Output]:
+        self._session.shared.tally.count(name, b"4xx" if refusal.reply.code < 500 else b"5xx")
         answer: list[Output] = [refusal.reply.line()]
         if refusal.counts:
             self._bad += 1

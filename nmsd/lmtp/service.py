@@ -14,6 +14,7 @@ from nmsd.lmtp.session import Shared
 from nmsd.store.api import Store
 from nmsd.wire.banner import expand_banner
 from nmsd.wire.protocol import Changes, Log, Peer
+from nmsd.wire.tally import Tally
 
 _GREETING_BYTES: Final = 500
 """RFC 5321 §4.5.3.1.5 allows 512 with the code and the line end."""
@@ -40,6 +41,11 @@ class LmtpService:
         now: Callable[[], float],
     ) -> None:
         self._shared = Shared(config, store, directory, log, now)
+
+    @property
+    def tally(self) -> Tally:
+        """What has become of its commands."""
+        return self._shared.tally
 
     def open(self, peer: Peer, session_id: str) -> LmtpConversation:
         """A new client's session."""

@@ -17,6 +17,7 @@ from nmsd.lmtp.state import TRANSITIONS, Event, State
 from nmsd.lmtp.trace import delivered_to, received, return_path
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log, Peer
+from nmsd.wire.tally import Tally
 
 
 class Shared:
@@ -27,6 +28,7 @@ class Shared:
         self.delivery = Delivery(config, store, directory)
         self.log = log
         self.now = now
+        self.tally = Tally()
 
     @property
     def host(self) -> str:

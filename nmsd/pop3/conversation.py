@@ -20,6 +20,7 @@ from nmsd.pop3.state import Event, State
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.lines import LineFramer, LineTooLong
 from nmsd.wire.protocol import Control, Job, Peer
+from nmsd.wire.tally import UNKNOWN
 
 _READ_AHEAD_BYTES: Final = 1 << 17
 """So much pipelined input may wait before the worker stops reading."""
@@ -72,16 +73,17 @@ class PopConversation:
             if line is None:
                 return Job(iter((Control.CLOSE,)), True) if self._ended else None
             if session.state == State.SASL:
-                return Job(self._carry_out(answer_challenge(session, line)), False)
+                return Job(self._carry_out(b"AUTH", answer_challenge(session, line)), False)
             command, arguments = _parse(line, session.state)
         except (LineTooLong, Err) as error:
             if session.state == State.SASL:
                 session.move(Event.FAILURE)
             failure = error if isinstance(error, Err) else Err(str(error), counts=True)
+            session.shared.tally.count(UNKNOWN, b"ERR")
             return Job(iter(self._failed(failure)), True)
-        return Job(self._carry_out(command.run(session, arguments)), command.inline)
+        return Job(self._carry_out(command.name, command.run(session, arguments)), command.inline)
 
-    def _carry_out(self, answer: Answer) -> Answer:
+    def _carry_out(self, name: bytes, answer: Answer) -> Answer:
         """The answer, with every failure turned into the right words."""
         started = False
         try:
@@ -89,6 +91,8 @@ class PopConversation:
                 started = True
                 yield output
             self._note_user()
+            if self._session.state != State.SASL:  # else the client's answer to the challenge will end it
+                self._session.shared.tally.count(name, b"OK")
             return
         except Err as refusal:  # mypyc keeps a generator's variable to one type, so each of these has its own
             failure = refusal
@@ -101,6 +105,7 @@ class PopConversation:
                 "Error", "Protocol", "POP3 command failed", session=self._session.id, error=repr(fault)
             )
             failure = Err("Internal error, see the server's log", b"SYS/TEMP")
+        self._session.shared.tally.count(name, b"ERR")
         if started:  # half an answer is out, and nothing can be said in the middle of it
             yield Control.CLOSE
         else:

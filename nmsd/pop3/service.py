@@ -14,6 +14,7 @@ from nmsd.pop3.session import Shared
 from nmsd.store.api import Store
 from nmsd.wire.banner import expand_banner
 from nmsd.wire.protocol import Changes, Log, Peer
+from nmsd.wire.tally import Tally
 
 _GREETING_BYTES: Final = 500
 """RFC 2449 §4 allows 512 with "+OK " and the line end."""
@@ -40,6 +41,11 @@ class PopService:
         now: Callable[[], float],
     ) -> None:
         self._shared = Shared(config, store, gate, log, now)
+
+    @property
+    def tally(self) -> Tally:
+        """What has become of its commands."""
+        return self._shared.tally
 
     def open(self, peer: Peer, session_id: str) -> PopConversation:
         """A new client's session."""

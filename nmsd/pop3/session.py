@@ -13,6 +13,7 @@ from nmsd.pop3.settings import MIN_POLL
 from nmsd.pop3.state import TRANSITIONS, Event, State
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log, Peer
+from nmsd.wire.tally import Tally
 
 
 class Shared:
@@ -24,6 +25,7 @@ class Shared:
         self.gate = gate
         self.log = log
         self.now = now
+        self.tally = Tally()
         self._logins: dict[str, float] = {}
 
     def check_poll(self, account: str) -> None:

@@ -16,6 +16,7 @@ from nmsd.model.errors import NmsdError
 from nmsd.model.message import Instant, NewMessage
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.protocol import Control
+from nmsd.wire.tally import DELIVERY
 
 _MAX_CHUNK_DIGITS: Final = 12
 
@@ -105,6 +106,8 @@ def _deliver(session: Session, content: Content, recipient: Recipient, message: 
 
 
 def _report(session: Session, content: Content, recipient: Recipient, reply: Reply, mailbox: str = "") -> bytes:
+    outcome = b"OK" if reply.code == 250 else b"4xx" if reply.code < 500 else b"5xx"
+    session.shared.tally.count(DELIVERY, outcome)
     session.shared.log(
         "Information" if reply.code == 250 else "Notice",
         "Store",
