@@ -158,11 +158,20 @@ def chunks(connection: sqlite3.Connection, body_id: int) -> Iterator[bytes]:
     row = connection.execute("SELECT header, text FROM content WHERE body_id = ?", (body_id,)).fetchone()
     if row is None:
         return
-    yield from row
+    header, text = row
+    yield header
+    yield text
+    yield from rest(connection, body_id, text)
+
+
+def rest(connection: sqlite3.Connection, body_id: int, text: bytes) -> Iterator[bytes]:
+    """What follows on `text`, the first piece of a body's text."""
+    piece = text
     chunk = 0
-    while len(row[-1]) == CHUNK:
+    while len(piece) == CHUNK:
         chunk += 1
         row = connection.execute("SELECT data FROM rest WHERE body_id = ? AND chunk = ?", (body_id, chunk)).fetchone()
         if row is None:
             return
-        yield row[0]
+        piece = row[0]
+        yield piece

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -19,7 +20,7 @@ from nmsd.model.errors import NoSuchAccount, StoreUnavailable
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import Runtime
 from nmsd.store.sqlite import schema
-from nmsd.store.sqlite.database import is_removed, open_reader, open_writer
+from nmsd.store.sqlite.database import give_back_space, is_removed, open_reader, open_writer
 from nmsd.store.sqlite.faults import is_busy, translate, translate_os
 from nmsd.store.sqlite.settings import Limits
 
@@ -200,6 +201,8 @@ class OpenCache:
                 writer = self._retired.pop()
             except IndexError:  # another thread was faster
                 return
+            with suppress(sqlite3.Error):  # what cannot be tidied now can be another time
+                give_back_space(writer)
             writer.close()
 
     def close_unused(self, unused_s: float) -> None:

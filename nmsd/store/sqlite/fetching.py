@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from nmsd.model.message import Field
 from nmsd.model.uidset import UidSet
+from nmsd.store.sqlite.bodies import rest
 from nmsd.store.sqlite.cache import OpenAccount, Read
 from nmsd.store.sqlite.database import snapshot
 from nmsd.store.sqlite.ranges import conditions, spans
@@ -36,7 +37,6 @@ _COLUMNS: Final = {
     Field.TEXT: "c.text",
 }
 _CONTENT: Final = frozenset((Field.HEADER, Field.TEXT))
-_REST: Final = "SELECT data FROM rest WHERE body_id = ? ORDER BY chunk"
 
 
 def fetch(read: Read, mailbox_id: int, wanted: UidSet, fields: Sequence[Field]) -> Iterator[list[tuple[Any, ...]]]:
@@ -114,6 +114,5 @@ class _Plan:
         values = list(row[:-1])
         for place in self._text_at:
             if len(values[place]) == CHUNK:
-                rest = connection.execute(_REST, (row[-1],)).fetchall()
-                values[place] = b"".join([values[place], *(piece[0] for piece in rest)])
+                values[place] = b"".join([values[place], *rest(connection, row[-1], values[place])])
         return tuple(values)

@@ -85,10 +85,14 @@ class Found:
 
     def read_content(self, connection: sqlite3.Connection) -> None:
         """Reads what `header`, `content` and `root` give."""
-        self.read_header(connection)
-        self._content = b"".join(bodies.chunks(connection, self.body_id))
-        row = connection.execute("SELECT parts FROM digest WHERE body_id = ?", (self.body_id,)).fetchone()
-        self._parts = row[0] if row is not None else b""
+        row = connection.execute(
+            "SELECT header, text, parts FROM content CROSS JOIN digest USING (body_id) WHERE body_id = ?",
+            (self.body_id,),
+        ).fetchone()
+        if row is None:
+            return
+        self._header, text, self._parts = row
+        self._content = b"".join([self._header, text, *bodies.rest(connection, self.body_id, text)])
 
     def forget(self) -> None:
         """Drops what was read."""

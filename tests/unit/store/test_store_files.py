@@ -11,6 +11,7 @@ import pytest
 from nmsd.config.setting import Config
 from nmsd.model.errors import NoSuchAccount, StoreCorrupt, StoreFull, StoreUnavailable
 from nmsd.model.mailbox import INBOX
+from nmsd.model.message import Field
 from nmsd.store.api import Store
 from nmsd.store.runtime import PlainRuntime, unheard
 from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT, SECTION, Limits, limits, open_store
@@ -20,7 +21,7 @@ from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.paths import database_path
 from nmsd.store.sqlite.schema import LATEST, migrate, version
 from tests.contract.store_engines import Clock
-from tests.contract.store_messages import fill, new
+from tests.contract.store_messages import fetch, fill, new, uids
 
 ALICE = "alice@example.com"
 
@@ -292,3 +293,23 @@ def test_each_limit_is_its_setting() -> None:
     }
     assert limits(Config(changed)) == Limits(11, 33, 3, 7, 2, 5, 4)
     assert {setting.name for setting in SECTION.settings} == {*changed, store_settings.PRIMARY_PATH.name}
+
+
+# Space
+
+
+def test_a_file_that_is_mostly_unused_is_shortened_once_nobody_uses_it(tmp_path: Path, clock: Clock) -> None:
+    store = opened(tmp_path, clock)
+    account = store.account(ALICE)
+    account.ensure()
+    inbox = account.mailbox(INBOX).id
+    path = database_path(tmp_path, ALICE)
+    account.append(inbox, [new(size=12_000_000), new("kept")])
+    store.close()
+    full = path.stat().st_size
+    account.expunge(inbox, uids(1), only_deleted=False)
+    store.close()
+    assert path.stat().st_size < full / 4
+    assert [row[0] for row in fetch(account, inbox, Field.TEXT)] == [2]
+    assert list(store.check(ALICE)) == []
+    store.close()
