@@ -86,7 +86,7 @@ def compiled_modules() -> list:
     paths = [path for path in paths if os.path.basename(path) not in NOT_COMPILED]
     try:
         return mypycify(
-            ["--config-file=", "--strict", "--ignore-missing-imports", *paths], opt_level="3", debug_level="0"
+            ["--config-file=", "--strict", "--ignore-missing-imports", *paths], opt_level="1", debug_level="0"
         )
     except (SystemExit, Exception) as error:  # mypycify exits where mypy finds an error
         print(f"mypyc failed ({error}); building pure Python", file=sys.stderr)
