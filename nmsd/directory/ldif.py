@@ -51,8 +51,8 @@ class LdifDirectory:
     """The back end.
 
     A file that is missing, half written or wrong leaves the users there were; if there were none yet, lookups raise
-    DirectoryUnavailable until it is mended.  `generation` grows with each change, so that what was learnt before one can
-    be known for old.
+    DirectoryUnavailable until it is mended.  `generation` grows with each change, so that what was learnt before one
+    can be known for old.
     """
 
     def __init__(self, config: Config, runtime: Runtime, log: Log) -> None:
