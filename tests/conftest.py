@@ -68,13 +68,13 @@ def instance() -> Iterator[Instance]:
         server.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def person(instance: Instance) -> Person:
     """A new user of the running server, with an empty INBOX."""
     return instance.add_user()
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_instance() -> Iterator[Maker]:
     """Makes servers of the test's own: `make_instance(**{"service.imap.maxsessions": 3})` gives a started one."""
     made: list[Instance] = []
@@ -103,7 +103,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
     """An empty home directory for a client program."""
     path = tmp_path / "home"

@@ -35,6 +35,7 @@ _FROM_LINE: Final = re.compile(
     rb"(?:[ \t]+(?P<late_zone>[+-][0-9]{4}))?[^\r\n]*\r?\n"
 )
 _NEXT: Final = re.compile(rb"(?<=\n)\r?\n(?=From )")
+_LAST_GAP: Final = re.compile(rb"(?<=\n)\r?\n\Z")
 _QUOTED_RD: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
 _QUOTED_O: Final = re.compile(rb"^>(From )", re.MULTILINE)
 _UNQUOTED: Final = re.compile(rb"^From ", re.MULTILINE)
@@ -139,10 +140,18 @@ def _end(data: bytes | mmap.mmap, start: int, size: int) -> tuple[int, int]:
     while True:
         found = _NEXT.search(data, position)
         if found is None:
-            return size, size
+            return _last_end(data, start, size), size
         if _FROM_LINE.match(data, found.end()):
             return found.start(), found.end()
         position = found.end()
+
+
+def _last_end(data: bytes | mmap.mmap, start: int, size: int) -> int:
+    """Where the file's last message ends: before the empty line that follows it too (RFC 4155 appendix A), but not
+    before the one that ends its header."""
+    gap = _LAST_GAP.search(data, max(start, size - 4))
+    header_end = _HEADER_END.search(data, start)
+    return gap.start() if gap and header_end and header_end.end() <= gap.start() else size
 
 
 def _stated_end(data: bytes | mmap.mmap, start: int, size: int) -> tuple[int, int] | None:

@@ -139,7 +139,7 @@ class Instance:
     # The command
 
     def nmsd(self, *arguments: str, input: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        """Runs `nmsd -I` this instance (but for init).  With `check`, a failure raises AssertionError with its words."""
+        """Runs `nmsd -I` this instance (but for init).  With `check`, a failure raises AssertionError."""
         which = [] if arguments[0] == "init" else ["-I", str(self.directory)]
         done = subprocess.run(
             [*command(), *which, *arguments],

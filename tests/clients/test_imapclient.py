@@ -18,7 +18,7 @@ def connect(instance: Instance, person: Person) -> IMAPClient:
     return client
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(instance: Instance, person: Person) -> Iterator[IMAPClient]:
     with connect(instance, person) as client:
         client.select_folder("INBOX")

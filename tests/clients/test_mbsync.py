@@ -68,7 +68,7 @@ SyncState {home}/state/
         return mailbox.Maildir(self.maildirs / name)
 
 
-@pytest.fixture()
+@pytest.fixture
 def sync(instance: Instance, person: Person, home: Path) -> Sync:
     return Sync(instance, person, home)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from nmsd.directory.api import User
 from nmsd.directory.settings import DEFAULT_MESSAGES, DEFAULT_SIZE, MAIL, ZERO_QUOTA
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable
 from nmsd.model.message import Quota
 from tests.unit.directory.directory_stand import Stand, person
+
+T = TypeVar("T")
 
 ALICE = person(
     "alice",

@@ -46,6 +46,10 @@ def test_messages_are_split_at_from_lines_after_empty_lines(tmp_path: Path) -> N
     ]
 
 
+def test_the_empty_line_after_the_last_message_is_no_part_of_it(tmp_path: Path) -> None:
+    assert texts(tmp_path, FROM + b"Subject: a\n\none\n\n") == [b"Subject: a\r\n\r\none\r\n"]
+
+
 def test_crlf_files_and_files_without_a_last_line_end_are_read_alike(tmp_path: Path) -> None:
     data = FROM + b"Subject: a\n\none\n\n" + FROM + b"Subject: b\n\ntwo"
     assert (
