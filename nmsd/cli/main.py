@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "deliver": ("nmsd.cli.deliver:deliver", "Deliver a message from standard input."),
     "import": ("nmsd.cli.import_:import_", "Import Maildir and mbox trees."),
     "export": ("nmsd.cli.export:export", "Export an account to a Maildir tree."),
+    "directory": ("nmsd.cli.directory:directory", "Try the users' directory; forget what was learnt from it."),
+    "explain": ("nmsd.cli.explain:explain", "Tell why a login is let in or refused."),
     "check": ("nmsd.cli.check:check", "Verify the store, and repair it."),
     "completion": ("nmsd.cli.completion:completion", "Print a completion script for a shell."),
     "worker": ("nmsd.cli.worker:worker", ""),

@@ -133,10 +133,10 @@ class _TimedSocket:
 class Link:
     """A connection, open and with TLS where asked for, bound as nobody yet.
 
-    `tls` is the context for ldaps:// and StartTLS; `start_tls` asks for the latter.  Raises Failure.
+    `tls` is the context for ldaps:// and StartTLS, which needs one; `start_tls` asks for the latter.  Raises Failure.
     """
 
-    def __init__(self, address: Address, tls: ssl.SSLContext, start_tls: bool, seconds: float) -> None:
+    def __init__(self, address: Address, tls: ssl.SSLContext | None, start_tls: bool, seconds: float) -> None:
         self.address = address
         # A Server object of its own: ldap3 keeps the address in use on it, and of two connections that share one, the
         # second does not notice that it could not connect.
@@ -145,7 +145,7 @@ class Link:
             port=address.port or None,
             use_ssl=address.scheme == "ldaps",
             get_info=NONE,
-            tls=_tls(tls),
+            tls=None if tls is None else _tls(tls),
             connect_timeout=seconds,
         )
         self._connection = Connection(

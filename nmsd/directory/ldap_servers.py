@@ -40,7 +40,9 @@ class Opener:
     def link(self, address: Address) -> Link:
         """A link to this server, bound as nobody.  Raises Failure, DirectoryUnavailable (our own files are wrong)."""
         config = self._config
-        return Link(address, self._tls(), self.starts_tls(address), config[settings.CONNECT_TIMEOUT])
+        start_tls = self.starts_tls(address)
+        tls = self._tls() if start_tls or address.scheme == "ldaps" else None
+        return Link(address, tls, start_tls, config[settings.CONNECT_TIMEOUT])
 
     def bound_link(self, address: Address) -> Link:
         """A link to this server, bound as ourselves.  Raises as `link`."""

@@ -256,8 +256,6 @@ def _verify(config: Config) -> Iterator[tuple[str, str]]:
     external = config[BIND_METHOD] == "external"
     if config[BIND_DN] and not config[BIND_CREDENTIALS] and not external:
         yield BIND_CREDENTIALS.name, "is empty, but local.ugldapbinddn is not; give the password, or bind anonymously"
-    if config[BIND_CREDENTIALS] and not config[BIND_DN] and not external:
-        yield BIND_DN.name, "is empty, but local.ugldapbindcred is not; say whose password it is"
     if config[TLS_KEY] and not config[TLS_CERTIFICATE]:
         yield TLS_CERTIFICATE.name, "is empty, but local.ugldaptlskeyfile is not; give the certificate"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
@@ -100,24 +102,51 @@ def _limit(dn: str, text: str, default: int, zero: str) -> int | None:
     return number
 
 
+@dataclass(frozen=True)
+class Check:
+    """One rule of admission, as it was applied.  `refusal` is what it says to the client, if it keeps the user out."""
+
+    what: str
+    found: str
+    refusal: LoginRefused | None = None
+
+
 def admit(user: User, service: str, address: str, name_of: NameOf = host_name) -> None:
     """Lets the user into a service (imap, imaps, pop, pops) from a client's address.  Raises LoginRefused.  Blocks
     where a rule has host names in it."""
-    if user.status not in _MAY_LOG_IN:
-        raise LoginRefused(f"This account is {user.status}")
-    if user.mail_host:
-        raise LoginRefused(f"This account is on {user.mail_host}", _referral(user, user.mail_host))
-    if not user.denied_services.isdisjoint((service, service.removesuffix("s"))):
-        raise LoginRefused("This account may not use this service")
+    for check in checks(user, service, address, name_of):
+        if check.refusal is not None:
+            raise check.refusal
+
+
+def checks(user: User, service: str, address: str, name_of: NameOf = host_name) -> Iterator[Check]:
+    """The rules of admission, one after the other; the first that refuses decides.  Blocks as `admit` does."""
+
+    def rule(what: str, found: str, refused: bool, words: str, code: str = "AUTHORIZATIONFAILED") -> Check:
+        return Check(what, found, LoginRefused(words, code) if refused else None)
+
+    yield rule("status", user.status, user.status not in _MAY_LOG_IN, f"This account is {user.status}")
+    host = user.mail_host
+    yield rule("mail host", host or "this server", bool(host), f"This account is on {host}", _referral(user, host))
+    denied = not user.denied_services.isdisjoint((service, service.removesuffix("s")))
+    words = "This account may not use this service"
+    yield rule("denied services", ", ".join(sorted(user.denied_services)) or "none", denied, words)
+    found = " $ ".join(user.access_rules) or "none"
     try:
         verdict = judge(parse_rules(user.access_rules), service, address, name_of)
+    except BadRule as error:
+        yield rule("access rules", found, True, f"This account's access rules are wrong: {error}")
+        return
+    if user.access_rules:
+        found += f"; decided by {verdict.rule}" if verdict.rule else "; none of them matches"
+    yield rule("access rules", found, not verdict.allowed, "This account may not use this service from there")
+    found = ", ".join(user.access_domains) or "any"
+    try:
         near = not user.access_domains or any(matches(text, address, name_of) for text in user.access_domains)
     except BadRule as error:
-        raise LoginRefused(f"This account's access rules are wrong: {error}") from None
-    if not verdict.allowed:
-        raise LoginRefused("This account may not use this service from there")
-    if not near:
-        raise LoginRefused("This account may not be used from there")
+        yield rule("access domains", found, True, f"This account's access rules are wrong: {error}")
+        return
+    yield rule("access domains", found, not near, "This account may not be used from there")
 
 
 def _other_host(text: str, config: Config) -> str:

@@ -1,0 +1,158 @@
+"""nmsd explain: why a login is let in or refused, step by step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from nmsd.cli.directory import print_steps, unlogged
+from nmsd.cli.instance import Instance, pass_instance
+from nmsd.cli.output import json_option, print_json
+from nmsd.model.errors import DirectoryError, LoginRefused
+
+if TYPE_CHECKING:
+    from nmsd.config.setting import Config
+    from nmsd.directory.api import Directory, User
+    from nmsd.directory.step import Step
+
+_NOBODY: Final = "nobody has this login name"
+SERVICES: Final = ("imap", "imaps", "pop", "pops")
+
+
+@click.group()
+def explain() -> None:
+    """Tell why something is as it is."""
+
+
+@explain.command()
+@click.argument("user")
+@click.option("--from", "address", default="127.0.0.1", show_default=True, help="The client's address.")
+@click.option(
+    "--service", type=click.Choice(SERVICES), default="imap", show_default=True, help="The service; with s: over TLS."
+)
+@click.option(
+    "--password-stdin", is_flag=True, help="Check a password, too, read from standard input (its first line)."
+)
+@json_option
+@pass_instance
+def login(instance: Instance, user: str, address: str, service: str, password_stdin: bool, as_json: bool) -> int:
+    """Walk through a login of USER as a worker decides it, and print each step.
+
+    The directory is asked anew; what workers remember of it may be older (`nmsd directory flush` ends that). The exit
+    status is 0 if the login is good.
+    """
+    config = instance.config()
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    steps: list[Step] = []
+    for step in _steps(config, user, password, service, address):
+        steps.append(step)
+        if not as_json:
+            print_steps([step])
+    refused = [step for step in steps if step.good is False]
+    # A server that failed is no reason by itself: the next one may have answered.
+    admitted = bool(steps) and steps[-1].what == "result" and steps[-1].good is True
+    if as_json:
+        reason = "" if admitted or not refused else refused[-1].found
+        print_json({"login": user, "admitted": admitted, "reason": reason, "steps": [asdict(step) for step in steps]})
+    return 0 if admitted else 1
+
+
+def _steps(config: Config, login: str, password: str | None, service: str, address: str) -> Iterator[Step]:
+    from nmsd.directory.step import Step
+    from nmsd.directory.users import checks
+
+    refusals: list[str] = []
+    for step in _service_steps(config, service):
+        if step.good is False:
+            refusals.append(f"{step.what}: {step.found}")
+        yield step
+    directory = _open(config)
+    user, missing = yield from _user_steps(config, directory, login)
+    if user is None:
+        yield Step("result", False, missing)
+        return
+    if password is not None:
+        refusal = yield from _password_step(directory, login, password)
+        if refusal:
+            yield Step("result", False, refusal)
+            return
+    for check in checks(user, service, address):
+        told = check.found if check.refusal is None else f"{check.found}; the client is told: {check.refusal}"
+        yield Step(check.what, check.refusal is None, told)
+        if check.refusal is not None:
+            refusals.append(str(check.refusal))
+    if refusals:
+        yield Step("result", False, "refused: " + "; ".join(refusals))
+    else:
+        yield Step("result", True, f"{user.account} may use {service} from {address}")
+
+
+def _service_steps(config: Config, service: str) -> Iterator[Step]:
+    from nmsd.config.services import IMAP, POP
+    from nmsd.directory.step import Step
+
+    settings = IMAP if service.startswith("imap") else POP
+    enabled = config[settings.enable]
+    yield Step("service", enabled, f"{settings.enable.name} is {'yes' if enabled else 'no'}")
+    least = config[settings.plaintext_min_cipher]
+    over_tls = service.endswith("s")
+    if least < 0:
+        words, good = "passwords are never taken", False
+    elif least == 0:
+        words, good = "passwords are taken on any connection", True
+    else:
+        words, good = f"passwords are taken over TLS with at least {least} bits", over_tls
+    yield Step("cipher rule", good, f"{words} ({settings.plaintext_min_cipher.name} = {least})")
+
+
+def _open(config: Config) -> Directory:
+    from nmsd.app import open_directory
+    from nmsd.store.runtime import PlainRuntime
+
+    return open_directory(config, PlainRuntime(), unlogged)
+
+
+def _user_steps(config: Config, directory: Directory, login: str) -> Generator[Step, None, tuple[User | None, str]]:
+    """Steps; returns the user, or why there is none."""
+    from nmsd.directory.ldap import LdapDirectory
+    from nmsd.directory.ldap_report import look_up
+    from nmsd.directory.settings import LDIF_FILE
+    from nmsd.directory.step import Step
+
+    if isinstance(directory, LdapDirectory):
+        for step in look_up(directory, config, login):
+            if isinstance(step, Step):
+                yield step
+            elif step.record is not None:
+                return step.record.user, step.record.problem
+            elif not step.is_answered:
+                return None, "no directory server could be asked: clients are told to try again later"
+        return None, _NOBODY
+    yield Step("directory", None, config.path(LDIF_FILE))
+    try:
+        user = directory.find(login)
+    except DirectoryError as error:
+        yield Step("entry", False, str(error))
+        return None, str(error)
+    yield Step("entry", user is not None, "no entry" if user is None else f"{user.dn}, account {user.account}")
+    return user, _NOBODY
+
+
+def _password_step(directory: Directory, login: str, password: str) -> Generator[Step, None, str]:
+    """A step; returns why it fails, or ''."""
+    from nmsd.directory.step import Step
+
+    try:
+        directory.authenticate(login, password)
+    except LoginRefused as error:
+        yield Step("password", False, str(error))
+        return str(error)
+    except DirectoryError as error:
+        yield Step("password", False, str(error))
+        return f"the password: {error}"
+    yield Step("password", True, "it is right")
+    return ""
