@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
@@ -22,12 +22,12 @@ from nmsd.mime.settings import MAX_MIME_ADDRESSES, MAX_MIME_DEPTH, MAX_MIME_HEAD
 from nmsd.model.message import Digest
 from nmsd.settings import SECTIONS
 from nmsd.store.api import Announce, Runtime, Store
-from nmsd.wire.protocol import Log
+from nmsd.wire.protocol import Log, Service
+from nmsd.wire.tally import Tally
 
 if TYPE_CHECKING:
     from nmsd.server.announce import Announcer
     from nmsd.server.process import Opened, Tools
-    from nmsd.wire.protocol import Service
 
 _STORE_TIDY_S: Final = 10  # how often the store may tidy up
 
@@ -147,12 +147,18 @@ def _open_service(name: str, tools: Tools) -> Opened:
         service,
         descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
+        tally=service.tally.read,
         duties=(tidy,),
         close=store.close,
     )
 
 
-def _service_class(name: str) -> Callable[..., Service]:
+class _Counted(Service, Protocol):
+    @property
+    def tally(self) -> Tally: ...
+
+
+def _service_class(name: str) -> Callable[..., _Counted]:
     if name == "imap":
         from nmsd.imap.service import ImapService
 

@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "restart": ("nmsd.cli.restart:restart", "Restart the server, or one service."),
     "reload": ("nmsd.cli.reload:reload", "Take changed settings without dropping a session."),
     "status": ("nmsd.cli.status:status", "Show services, workers, sessions and what they use."),
+    "sessions": ("nmsd.cli.sessions:sessions", "List the sessions there are, and disconnect some."),
+    "counters": ("nmsd.cli.counters:counters", "Show connections, logins, commands and deliveries counted."),
     "config": ("nmsd.cli.config:config", "List, get, set, describe and check settings."),
     "user": ("nmsd.cli.user:user", "Manage the users of the embedded directory."),
     "mailbox": ("nmsd.cli.mailbox:mailbox", "List, create, rename and delete mailboxes."),

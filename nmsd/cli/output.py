@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_STEPS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
 def json_option(command: F) -> F:
@@ -27,3 +28,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two greatest units."""
+    left = int(seconds)
+    parts = []
+    for unit, size in _STEPS:
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join([*parts, f"{left}s"][:2])

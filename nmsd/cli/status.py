@@ -9,11 +9,10 @@ import click
 from nmsd.cli.control import ask
 from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
-from nmsd.cli.output import json_option, print_json, print_table
+from nmsd.cli.output import duration, json_option, print_json, print_table
 from nmsd.supervisor.control import NotRunning
 
 _NOT_RUNNING: Final = 3  # as init scripts are to answer, by the Linux Standard Base
-_STEPS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
 @click.command()
@@ -68,7 +67,7 @@ def _use(pid: int) -> dict[str, Any]:
 
 def _print(answer: dict[str, Any]) -> None:
     click.echo(
-        f"nmsd {answer['version']} (pid {answer['pid']}) {answer['state']} for {_duration(answer['uptime'])}:"
+        f"nmsd {answer['version']} (pid {answer['pid']}) {answer['state']} for {duration(answer['uptime'])}:"
         f" {answer['instance']}"
     )
     rows = []
@@ -109,19 +108,9 @@ def _worker_row(name: str, worker: dict[str, Any]) -> tuple[str, ...]:
         _of(worker, "descriptors", "descriptor_limit"),
         f"{worker['memory'] / (1 << 20):.0f}M" if "memory" in worker else "-",
         f"{worker['cpu']:.1f}s" if "cpu" in worker else "-",
-        _duration(worker["uptime"]),
+        duration(worker["uptime"]),
     )
 
 
 def _of(worker: dict[str, Any], used: str, most: str) -> str:
     return f"{worker[used]}/{worker[most]}" if used in worker and most in worker else "-"
-
-
-def _duration(seconds: float) -> str:
-    left = int(seconds)
-    parts = []
-    for unit, size in _STEPS:
-        if left >= size:
-            parts.append(f"{left // size}{unit}")
-            left %= size
-    return " ".join([*parts, f"{left}s"][:2])

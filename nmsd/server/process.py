@@ -22,6 +22,7 @@ from nmsd.config.setting import Config
 from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
+from nmsd.server.inquiry import Inquiry
 from nmsd.server.limits import fit
 from nmsd.server.pool import CommandPool, SessionPool
 from nmsd.server.pump import Pump
@@ -52,12 +53,14 @@ class Opened:
     """A service, and what comes with it.
 
     `descriptors` is how many files its store and directory may hold open; `counters` gives facts for the status lines;
-    `duties` are called every second in the hub and may not wait; `close` is called at the end.
+    `tally` gives how its commands ended, by name and outcome; `duties` are called every second in the hub and may not
+    wait; `close` is called at the end.
     """
 
     service: Service
     descriptors: int = 0
     counters: Callable[[], dict[str, Any]] = dict
+    tally: Callable[[], dict[str, dict[str, int]]] = dict
     duties: Sequence[Callable[[], None]] = field(default=())
     close: Callable[[], None] = lambda: None
 
@@ -137,12 +140,16 @@ def run(
         counters=opened.counters,
         duties=(certificates.refresh, *opened.duties),
     )
+    asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
+    inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally)
+    inquiry.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
     try:
         worker.run()
     finally:
+        inquiry.close()
         opened.close()
         bus.close()
         board.close()

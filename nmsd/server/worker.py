@@ -79,6 +79,8 @@ class Worker:
     ) -> None:
         self.pump = pump
         self.rejected = 0
+        self.most = 0
+        """Most sessions there were at the same time."""
         self.refusals = 0
         self._board = board
         self._index = index
@@ -115,6 +117,7 @@ class Worker:
         except Exception:
             self.pump.log("Error", "General", "no session", address=peer.address, trace=traceback.format_exc())
             sock.close()
+        self.most = max(self.most, len(sessions))
         if sessions.full():
             self._beat()  # the other workers should know at once
 
