@@ -105,7 +105,8 @@ class _Element:
                 space = False
             elif token == b"(":
                 end = comment_end(value, position)
-                self.comment = unescape(value[position : end - 1].strip())
+                # mypyc fails on a slice that ends before it begins, as that of a lone "(" would.
+                self.comment = unescape(value[position : max(end - 1, position)].strip())
                 position = end
                 space = True
             elif token == b"<" and not self.has_angle:

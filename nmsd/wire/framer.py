@@ -15,6 +15,8 @@ from typing import IO, Final
 
 _ANNOUNCEMENT: Final = re.compile(rb"(~?)\{([0-9]{1,19})(\+?)\}\Z")
 
+_CR: Final = 13
+
 SPOOL_MEMORY: Final = 1 << 20
 """A literal above this many bytes goes to a temporary file."""
 
@@ -101,7 +103,7 @@ class Framer:
             self._buffer = b""
         else:
             self._buffer = buffer[end + 1 :]
-        line = buffer[: end - 1] if buffer[end - 1 : end] == b"\r" else buffer[:end]
+        line = buffer[: end - 1] if end and buffer[end - 1] == _CR else buffer[:end]
         return line if len(line) <= self._line_limit else Trouble.TOO_LONG
 
     def accept(self, announced: Announced) -> None:

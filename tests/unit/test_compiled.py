@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nmsd.mime.digest import digest
+from nmsd.wire.framer import Framer
+
 ROOT = Path(__file__).parents[2] / "nmsd"
 COMPILED = ("model", "wire", "mime", "imap", "pop3", "lmtp")
 
@@ -37,3 +40,18 @@ def test_each_kind_of_error_caught_in_a_function_has_a_name_of_its_own(package: 
             found.extend(f"{path.name}: {function.name}: {name}" for name in clashes)
 
     assert found == []
+
+
+@pytest.mark.parametrize("value", [b"(", b"a (", b"(a", b"a@b (", b"<(", b"()", b"(\\", b"((", b'"', b"<", b":", b"a:"])
+@pytest.mark.parametrize("name", [b"From", b"Date", b"Content-Type", b"Content-Disposition", b"Content-Language"])
+def test_a_field_cut_short_is_taken_apart(name: bytes, value: bytes) -> None:
+    """A compiled slice of bytes that ends before it begins is a SystemError, not empty."""
+    assert digest(name + b": " + value + b"\r\n\r\ntext").header_size > 0
+
+
+def test_an_empty_line_with_more_behind_it_is_a_line() -> None:
+    framer = Framer(100)
+    framer.feed(b"\nxyz\r\n")
+
+    assert framer.take_line() == b""
+    assert framer.take_line() == b"xyz"
