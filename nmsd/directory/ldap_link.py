@@ -37,11 +37,13 @@ _PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 
 
 class Failure(Exception):
-    """The server could not be used; another may serve.  `timed_out`: it merely took too long."""
+    """The server could not be used; another may serve.  `timed_out`: it merely took too long.  Without `counts` it had
+    no chance: nothing is known of it."""
 
-    def __init__(self, text: str, timed_out: bool = False) -> None:
+    def __init__(self, text: str, timed_out: bool = False, counts: bool = True) -> None:
         super().__init__(text)
         self.timed_out = timed_out
+        self.counts = counts
 
 
 class Refusal(DirectoryUnavailable):

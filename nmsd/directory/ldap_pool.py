@@ -115,10 +115,10 @@ class Pool:
             while self._used >= self._size:
                 left = until - self._clock()
                 if left <= 0:
-                    raise Failure("no connection came free in time", timed_out=True)
+                    raise Failure("no connection came free in time", timed_out=True, counts=False)
                 self._turn.wait(left)
                 if self._given_up != given_up:
-                    raise Failure("the server went down")
+                    raise Failure("the server went down", counts=False)
         finally:
             self._waiting -= 1
         return self._idle_link(stale)

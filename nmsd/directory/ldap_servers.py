@@ -188,7 +188,7 @@ class Servers:
         raise DirectoryUnavailable("no directory server answers; " + "; ".join(reasons))
 
     def _failed(self, server: _DirectoryServer, attempt: int, failure: Failure) -> None:
-        if server.breaker.failed(attempt, at_once=not failure.timed_out):
+        if failure.counts and server.breaker.failed(attempt, at_once=not failure.timed_out):
             self._log("Error", "LDAP", f"directory server is down: {failure}", server=server.address.url)
             server.searches.give_up()
             server.binds.give_up()

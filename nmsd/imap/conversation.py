@@ -17,7 +17,7 @@ from nmsd.imap.session import Session
 from nmsd.imap.state import Event, State
 from nmsd.imap.sync import is_quiet, sync
 from nmsd.imap.tables import Tables
-from nmsd.model.errors import NmsdError
+from nmsd.model.errors import DirectoryError, NmsdError
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.framer import Announced, Framer, Literal, Trouble, split_announcement
 from nmsd.wire.protocol import Control, Job, Output, Peer
@@ -328,9 +328,10 @@ class ImapConversation:
             return
         except NmsdError as error:
             refusal = as_no(error)
-            session.shared.log(
-                "Warning", "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
-            )
+            if not isinstance(error, DirectoryError):  # the gate tells of those
+                session.shared.log(
+                    "Warning", "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
+                )
             status, code, text = b"NO", refusal.code, refusal.text
         except Exception:
             # A bug, or a system that fails: the session goes on, the administrator gets the trace.

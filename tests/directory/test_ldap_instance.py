@@ -1,0 +1,160 @@
+"""A running server whose users are in a real directory: logins, delivery, first use, outages, flush."""
+
+from __future__ import annotations
+
+import imaplib
+import smtplib
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.clients.harness import Instance, Person, instance_directory
+from tests.directory.people import PEOPLE, SECRET, SERVICE_DN, password, person
+from tests.directory.relay import SILENT, Relay
+from tests.directory.servers import DirectoryServer
+
+
+@pytest.fixture(scope="module")
+def relay(server: DirectoryServer) -> Iterator[Relay]:
+    """The way to the preferred server."""
+    made = Relay(server.port)
+    yield made
+    made.die()
+
+
+@pytest.fixture(scope="module")
+def instance(server: DirectoryServer, relay: Relay) -> Iterator[Instance]:
+    """A server that asks the relay, and that alone."""
+    with instance_directory() as directory:
+        made = Instance.make(
+            directory,
+            {
+                "local.ugldapbasedn": PEOPLE,
+                "local.ugldapbinddn": SERVICE_DN,
+                "local.ugldapbindcred": SECRET,
+                "local.ugldaptimeout": 2,
+                "local.ugldapretry": 1,
+                "local.ugldaphost": relay.url,
+                "service.badlogin.delay": 0,
+            },
+        )
+        made.start()
+        yield made
+        made.stop()
+
+
+def who(uid: str) -> Person:
+    """A user of the directory."""
+    return Person(uid, password(uid))
+
+
+def refusal(instance: Instance, uid: str, word: str) -> str:
+    """What an IMAP client is told."""
+    with pytest.raises(imaplib.IMAP4.error) as refused:
+        instance.imap(Person(uid, word))
+    return str(refused.value)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for it."""
+    beat = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        beat.wait(0.02)
+    raise AssertionError("it never came true")
+
+
+def test_users_log_in_by_imap_and_pop_and_get_their_account_with_first_use(instance: Instance) -> None:
+    with instance.imap(who("user1")) as client:
+        assert client.select("INBOX")[0] == "OK"
+    client = instance.pop(Person("alias2@example.com", password("user2")))
+    assert client.stat() == (0, 0)
+    client.quit()
+
+
+def test_mail_is_delivered_to_alias_and_catch_all_and_refused_for_others(instance: Instance) -> None:
+    letter = b"From: a@example.org\r\nTo: b@example.com\r\nSubject: hello\r\n\r\nhello\r\n"
+    with smtplib.LMTP("127.0.0.1", instance.port(24)) as client:
+        client.sendmail("a@example.org", ["alias3@example.com"], letter)
+        client.sendmail("a@example.org", ["whoever@other.org"], letter)
+        for address, code in (("nobody@example.com", 550), ("twin@example.com", 451), ("faraway@example.com", 551)):
+            with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+                client.sendmail("a@example.org", [address], letter)
+            assert refused.value.recipients[address][0] == code
+    for uid in ("user3", "bob"):
+        [(message, _)] = instance.messages(who(uid))
+        assert b"Subject: hello" in message
+
+
+def test_refusals_say_what_the_client_may_know(instance: Instance) -> None:
+    assert "AUTHENTICATIONFAILED" in refusal(instance, "user4", "wrong")
+    assert refusal(instance, "carol", "wrong") == refusal(instance, "user4", "wrong")
+    assert "REFERRAL imap://faraway@mail2.example.net/" in refusal(instance, "faraway", password("faraway"))
+    assert "is hold" in refusal(instance, "held", password("held"))
+    with instance.imap(who("imapsonly")) as client:
+        assert client.state == "AUTH"
+    with pytest.raises(imaplib.IMAP4.error, match="may not use this service"):
+        imaplib.IMAP4("127.0.0.1", instance.port(143)).login("imapsonly", password("imapsonly"))
+
+
+def test_a_changed_password_counts_at_once_after_a_flush(instance: Instance, server: DirectoryServer) -> None:
+    server.add(person("fickle"))
+    try:
+        instance.imap(who("fickle")).logout()
+        server.replace("fickle", "userPassword", "new password 1")
+        instance.imap(Person("fickle", "new password 1")).logout()
+        instance.imap(who("fickle")).logout()  # remembered
+        instance.nmsd("directory", "flush")
+        assert "AUTHENTICATIONFAILED" in refusal(instance, "fickle", password("fickle"))
+    finally:
+        server.delete("fickle")
+
+
+def test_sessions_go_on_while_the_directory_hangs_and_new_logins_are_put_off(instance: Instance, relay: Relay) -> None:
+    client = instance.imap(who("user5"))
+    client.select("INBOX")
+    relay.mode = SILENT
+    outcomes: list[str] = []
+    try:
+        threads = [
+            threading.Thread(target=lambda uid=f"user{number}": outcomes.append(refusal(instance, uid, password(uid))))
+            for number in range(10, 30)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            assert client.noop()[0] == "OK"
+        for thread in threads:
+            thread.join(60)
+    finally:
+        relay.mode = "pass"
+    assert len(outcomes) == 20
+    assert all("UNAVAILABLE" in words for words in outcomes), outcomes
+    assert not any(str(relay.port) in words for words in outcomes)
+    relay.drop()
+    instance.imap(who("user5")).logout()  # remembered
+    client.logout()
+
+
+def test_an_outage_is_logged_once_and_ends_by_itself(instance: Instance, relay: Relay) -> None:
+    instance.imap(who("user40")).logout()
+    log = instance.directory / "log/imap.log"
+    before = log.read_text().count("directory server is down")
+    relay.die()
+    for number in range(41, 46):
+        assert "UNAVAILABLE" in refusal(instance, f"user{number}", password(f"user{number}"))
+    assert log.read_text().count("directory server is down") == before + 1
+    relay.revive()
+
+    def is_back() -> bool:
+        try:
+            instance.imap(who("user41")).logout()
+        except imaplib.IMAP4.error as error:
+            return "UNAVAILABLE" not in str(error)
+        return True
+
+    until(is_back)
+    assert log.read_text().rindex("directory server answers again") > log.read_text().rindex("server is down")
+    assert "not available" not in log.read_text()
