@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from nmsd.config.services import IMAP, MAX_MESSAGE_SIZE
 from nmsd.imap import settings
-from nmsd.imap.errors import Bye, No, as_no
+from nmsd.imap.errors import Bye, No, as_no, is_servers_fault
 from nmsd.imap.registry import Answer, Command, Continue, Done, Sync
 from nmsd.imap.session import Session
 from nmsd.imap.state import Event, State
@@ -329,8 +329,9 @@ class ImapConversation:
         except NmsdError as error:
             refusal = as_no(error)
             if not isinstance(error, DirectoryError):  # the gate tells of those
+                level = "Warning" if is_servers_fault(error) else "Debug"
                 session.shared.log(
-                    "Warning", "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
+                    level, "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
                 )
             status, code, text = b"NO", refusal.code, refusal.text
         except Exception:

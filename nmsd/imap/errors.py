@@ -42,6 +42,18 @@ _CODES: Final[tuple[tuple[type[errors.NmsdError], bytes], ...]] = (
     (errors.DirectoryError, b"UNAVAILABLE"),
 )
 
+# What befalls the server is told in full to the log; a client is not told where things are.
+_TEXTS: Final[tuple[tuple[type[errors.NmsdError], str], ...]] = (
+    (errors.StoreFull, "Storage is full, try again later"),
+    (errors.StoreUnavailable, "The mailbox is unavailable just now, try again later"),
+    (errors.StoreCorrupt, "The mailbox is damaged; tell the administrator"),
+)
+
+
+def is_servers_fault(error: errors.NmsdError) -> bool:
+    """Whether an administrator should hear of it; anything else is the client's own affair."""
+    return any(isinstance(error, kind) for kind, _ in _TEXTS)
+
 
 def as_no(error: errors.NmsdError) -> No:
     """The NO for a model error."""
@@ -51,5 +63,6 @@ def as_no(error: errors.NmsdError) -> No:
         return No("Invalid user name or password", b"AUTHENTICATIONFAILED")  # the text says which; the client may not
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return No(str(error) or kind.__name__, code)
+            told = next((text for fault, text in _TEXTS if isinstance(error, fault)), str(error))
+            return No(told or kind.__name__, code)
     return No(str(error) or "Server error", b"SERVERBUG")

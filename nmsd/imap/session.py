@@ -12,7 +12,7 @@ from nmsd.imap.errors import No
 from nmsd.imap.flagtext import FlagWriter
 from nmsd.imap.state import TRANSITIONS, Event, State
 from nmsd.imap.view import View
-from nmsd.model.errors import NoSuchMailbox
+from nmsd.model.errors import NoSuchMailbox, StoreFull
 from nmsd.model.mailbox import Mailbox, canonical_name
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import Account, Store
@@ -137,7 +137,15 @@ class Session:
         self.saved = None
         self.move(Event.DESELECT)
         if view is not None and view.arrived and not view.read_only:
-            self.mail().claim_recent(view.mailbox_id, view.uidnext)
+            self.claim_recent(view.mailbox_id, view.uidnext, view.uidnext)
+
+    def claim_recent(self, mailbox_id: int, recent_uid: int, uidnext: int) -> int:
+        r"""Claims what is below `uidnext` as \Recent for this session; the lowest UID that is.  Where the disk is full
+        it is `recent_uid`, what was read, and others are told the same: mail can be read all the same."""
+        try:
+            return self.mail().claim_recent(mailbox_id, uidnext)
+        except StoreFull:
+            return recent_uid
 
     def is_recent_told(self) -> bool:
         r"""Whether this client hears of \Recent: IMAP4rev2 has no such flag."""

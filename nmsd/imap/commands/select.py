@@ -59,7 +59,7 @@ def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
     mailbox = account.mailbox(arguments.name)
     mailbox, uids, first_unseen = account.snapshot(mailbox.id)
     if not read_only and mailbox.recent_uid < mailbox.uidnext:
-        mailbox = replace(mailbox, recent_uid=account.claim_recent(mailbox.id, mailbox.uidnext))
+        mailbox = replace(mailbox, recent_uid=session.claim_recent(mailbox.id, mailbox.recent_uid, mailbox.uidnext))
     if was_selected:
         yield b"* OK [CLOSED] Previous mailbox is closed\r\n"
     view = View(mailbox, uids, read_only, stamp)
