@@ -72,7 +72,7 @@ def _split(rest: str, text: str) -> tuple[str, int]:
         port = _port(digits, text)
     else:
         host = rest
-    if ":" in host:
+    if ":" in host or rest.startswith("["):
         try:
             ipaddress.IPv6Address(host)
         except ValueError:

@@ -64,8 +64,8 @@ class Cache(Generic[V]):
 
     def drop_entry(self, dn: str) -> bool:
         """Forgets all that is known of an entry; whether there was anything."""
-        keys = self._keys.get(dn.lower(), set())
-        for key in tuple(keys):
+        keys = tuple(self._keys.get(dn.lower(), ()))
+        for key in keys:
             self._forget(key)
         return bool(keys)
 
