@@ -195,7 +195,8 @@ class EventLog:
         lock = os.open(self._path + ".lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if os.stat(self._path).st_size + coming <= self._max_size:
+            # Smaller, or not there: another process has been faster, and nobody has written since.
+            if not os.path.exists(self._path) or os.stat(self._path).st_size + coming <= self._max_size:
                 return
             names = [self._path, *(f"{self._path}.{number}" for number in range(1, self._max_files))]
             for older, newer in zip(reversed(names), reversed(names[:-1])):
