@@ -23,6 +23,7 @@ COMPILED = (
     "nmsd/imap/**/*.py",
     "nmsd/pop3/**/*.py",
     "nmsd/lmtp/**/*.py",
+    "nmsd/server/session.py",
 )
 NOT_COMPILED = (
     "settings.py",  # declarations, read once
@@ -39,6 +40,7 @@ REQUIRES = [
     "click>=8.1",
     "rich>=13",
     "argon2-cffi>=23.1",
+    "flask>=2.3",
 ]
 TESTS = [
     "pytest>=8",
@@ -51,6 +53,7 @@ TESTS = [
     "IMAPClient>=3",
     "getmail6>=6.18",
     "py-spy>=0.3",
+    "selenium>=4.10",
 ]
 
 
@@ -100,7 +103,7 @@ def build(modules: list) -> None:
         description="A directory-backed IMAP4/POP3 mailbox server",
         python_requires=">=3.11",
         packages=find_packages(include=["nmsd", "nmsd.*"]),
-        package_data={"nmsd": ["py.typed", "**/*.html", "**/*.css", "**/*.js", "**/*.sql"]},
+        package_data={"nmsd": ["py.typed", "**/*.html", "**/*.css", "**/*.js", "**/*.svg", "**/*.sql"]},
         ext_modules=modules,
         install_requires=REQUIRES,
         extras_require={"test": TESTS},
