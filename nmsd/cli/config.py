@@ -12,7 +12,8 @@ from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
 from nmsd.cli.program import program_environment
-from nmsd.config.file import did_you_mean, edit_lines, known_settings, replace_file, wrong_value
+from nmsd.config.edit import change_file
+from nmsd.config.file import did_you_mean, known_settings, wrong_value
 from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, config_path, variable_name
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Setting
@@ -119,23 +120,9 @@ def unset(instance: Instance, name: str) -> None:
 
 
 def _edit(instance: Instance, setting: Setting[Any], text: str | None) -> None:
-    path = config_path(instance.directory)
-    before = instance.read()
-    with open(path, "rb") as file:
-        old = file.read()
-    try:
-        lines = edit_lines(old.decode().splitlines(), setting.name, text)
-    except UnicodeDecodeError:
-        raise ConfigError(before.problems) from None
-    except ValueError as error:
-        raise ConfigError([wrong_value(setting, str(text), str(error), COMMAND_LINE)]) from None
-    replace_file(path, ("\n".join(lines) + "\n").encode())
+    change_file(instance.directory, instance.read, {setting.name: text})
     after = instance.read()
-    known = {(problem.name, problem.what) for problem in before.problems}
-    fresh = [problem for problem in after.problems if (problem.name, problem.what) not in known]
-    if fresh:
-        replace_file(path, old)
-        raise ConfigError(fresh)
+    path = config_path(instance.directory)
     origin = after.origins.get(setting.name)
     if text is not None and origin is not None and origin.source != path:
         click.echo(f"but {origin} sets {variable_name(setting)}, which is stronger than the file", err=True)

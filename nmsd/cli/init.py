@@ -103,7 +103,8 @@ def _values(offset: int, bind: str | None, domain: str) -> dict[str, str]:
     if offset:
         for service in services.SERVICES:
             values[service.port.name] = str(service.port.default + offset)
-            values[service.ssl_port.name] = str(service.ssl_port.default + offset)
+            if not service.tls_only:
+                values[service.ssl_port.name] = str(service.ssl_port.default + offset)
     return values
 
 

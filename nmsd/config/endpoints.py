@@ -33,10 +33,11 @@ class Endpoint:
 
 def endpoints(config: Config, service: ServiceSettings) -> tuple[Endpoint, ...]:
     """The places a service listens on; none when it is not enabled."""
-    if not config[service.enable]:
+    if not services.is_offered(config, service):
         return ()
     addresses = config[service.listen] or config[services.LISTEN]
-    found = [Endpoint("plain", address, config[service.port]) for address in addresses]
+    kind: Kind = "tls" if service.tls_only else "plain"
+    found = [Endpoint(kind, address, config[service.port]) for address in addresses]
     if config[service.enable_ssl_port]:
         found += [Endpoint("tls", address, config[service.ssl_port]) for address in addresses]
     if service is services.LMTP and config[services.LMTP_SOCKET]:
@@ -46,7 +47,7 @@ def endpoints(config: Config, service: ServiceSettings) -> tuple[Endpoint, ...]:
 
 def port_setting(service: ServiceSettings, endpoint: Endpoint) -> Setting[int]:
     """The setting that gave an endpoint its port."""
-    return service.ssl_port if endpoint.kind == "tls" else service.port
+    return service.ssl_port if endpoint.kind == "tls" and not service.tls_only else service.port
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nmsd.config import kinds
@@ -29,6 +29,8 @@ class ServiceSettings:
     max_threads: Setting[int]
     num_processes: Setting[int]
     idle_timeout: Setting[int]
+    tls_only: bool = False
+    """Whether `port` itself takes nothing but TLS, so that there is no service without a certificate."""
 
     def section(self) -> Section:
         """The settings under one heading."""
@@ -215,8 +217,59 @@ LMTP_SOCKET_MODE: Final = Setting(
     reload="worker",
 )
 
-SERVICES: Final = (IMAP, POP, LMTP)
-"""The services with the common family of settings, in the order they are listed and started."""
+CONSOLE: Final = replace(
+    service_settings("console", port=8443, ssl_port=8443, has_ssl_port=False, max_sessions=100, idle_minutes=30),
+    enable=Setting(
+        "service.console.enable",
+        kinds.boolean(),
+        True,
+        "Whether this server offers the console, its pages for administrators and its metrics. It needs a certificate;"
+        " only users in store.admins are let in.",
+        label="Enable console",
+        reload="worker",
+    ),
+    port=Setting(
+        "service.console.port",
+        kinds.port(),
+        8443,
+        "The port for the console, with TLS from the first byte.",
+        label="Console port",
+        reload="worker",
+    ),
+    listen=Setting(
+        "service.console.listenaddr",
+        kinds.addresses("addresses, with commas between; empty: those of service.listenaddr"),
+        (),
+        "The addresses the console listens on. Empty follows service.listenaddr; 127.0.0.1 keeps it to this machine.",
+        reload="worker",
+    ),
+    max_sessions=Setting(
+        "service.console.maxsessions",
+        kinds.integer(1, 10_000),
+        100,
+        "Most connections to the console at a time; further ones wait. A browser opens up to six.",
+    ),
+    idle_timeout=Setting(
+        "service.console.idletimeout",
+        kinds.integer(1, 1440, "minutes"),
+        30,
+        "After how many minutes without a click an administrator has to log in again.",
+    ),
+    tls_only=True,
+)
+CONSOLE_SECTION: Final = Section(
+    "Console", (CONSOLE.enable, CONSOLE.port, CONSOLE.listen, CONSOLE.max_sessions, CONSOLE.idle_timeout)
+)
+"""What the console has of the family, which the supervisor knows services by; the rest keeps its default."""
+
+MAIL_SERVICES: Final = (IMAP, POP, LMTP)
+SERVICES: Final = (*MAIL_SERVICES, CONSOLE)
+"""All services, in the order they are listed and started; the first of them have the whole family of settings."""
+
+
+def is_offered(config: Config, service: ServiceSettings) -> bool:
+    """Whether the settings want the service."""
+    return config[service.enable] and not (service.tls_only and not config[CERTIFICATE])
 
 
 def _verify_tls(config: Config) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The control socket: a request and an answer, one JSON object a line each, on INSTANCE/run/control.sock.
 
 Security: the socket's mode lets only the supervisor's own user and root in, for whoever may write to it may stop
-the server.
+the server.  The console's worker, which runs as the server's user, has a socket of its own, run/console.sock: what may
+be asked for there is CONSOLE_COMMANDS.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from typing import Any, Final
 from nmsd.model.errors import NmsdError
 from nmsd.supervisor.unixpath import reachable
 
+CONTROL: Final = "control.sock"
+CONSOLE: Final = "console.sock"
+CONSOLE_COMMANDS: Final = frozenset({"status", "reload"})
+
 _LONGEST_REQUEST: Final = 4096
 
 Reply = Callable[[dict[str, Any]], None]
@@ -26,17 +31,20 @@ class NotRunning(NmsdError):
     """No supervisor answers for the instance."""
 
 
-def control_path(instance: str) -> str:
+def control_path(instance: str, name: str = CONTROL) -> str:
     """Where an instance's control socket is."""
-    return os.path.join(instance, "run", "control.sock")
+    return os.path.join(instance, "run", name)
 
 
-def request(instance: str, message: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
-    """Asks the supervisor; `timeout` in seconds.  Raises NotRunning, NmsdError (no answer in time)."""
+def request(instance: str, message: dict[str, Any], timeout: float = 30.0, name: str = CONTROL) -> dict[str, Any]:
+    """Asks the supervisor; `timeout` in seconds, `name` is the socket's.
+
+    Raises NotRunning, NmsdError (no answer in time).
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout)
         try:
-            with reachable(control_path(instance)) as path:
+            with reachable(control_path(instance, name)) as path:
                 sock.connect(path)
             sock.sendall(json.dumps(message).encode() + b"\n")
             answer = b""
@@ -59,10 +67,18 @@ def request(instance: str, message: dict[str, Any], timeout: float = 30.0) -> di
 
 
 class Control:
-    """The supervisor's end.  `handler` gets each request with the function that answers it, now or later."""
+    """The supervisor's end.  `handler` gets each request with the function that answers it, now or later; `owner` is
+    the user and group that the socket belongs to, if not this process's."""
 
-    def __init__(self, instance: str, selector: selectors.BaseSelector, handler: Handler) -> None:
-        self._path = control_path(instance)
+    def __init__(
+        self,
+        instance: str,
+        selector: selectors.BaseSelector,
+        handler: Handler,
+        name: str = CONTROL,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
+        self._path = control_path(instance, name)
         self._selector = selector
         self._handler = handler
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -71,6 +87,8 @@ class Control:
         with reachable(self._path) as path:
             self._socket.bind(path)
             os.chmod(path, 0o600)
+            if owner is not None:
+                os.chown(path, *owner, follow_symlinks=False)
         self._socket.listen(16)
         self._socket.setblocking(False)
         selector.register(self._socket, selectors.EVENT_READ, self._accept)

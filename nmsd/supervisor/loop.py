@@ -17,7 +17,7 @@ from nmsd.config.load import Loaded, write_snapshot
 from nmsd.config.setting import Section
 from nmsd.log import EventLog
 from nmsd.supervisor.child import Child
-from nmsd.supervisor.control import Control, Reply
+from nmsd.supervisor.control import CONSOLE, CONSOLE_COMMANDS, Control, Reply
 from nmsd.supervisor.facts import server_facts, service_facts
 from nmsd.supervisor.notify import Notify
 from nmsd.supervisor.prepare import Ground
@@ -86,6 +86,9 @@ class Supervisor:
         """Until the stop; gives the exit status.  With `restart_wanted`, the program is to be executed anew."""
         self._selector.register(self._signals.socket, selectors.EVENT_READ, lambda: None)
         control = Control(self._instance, self._selector, self._handle)
+        who = self._ground.identity
+        owner = (who.uid, who.gid) if who else None
+        console = Control(self._instance, self._selector, self._handle_console, CONSOLE, owner)
         try:
             self._log("Notice", "General", "starting", instance=self._instance)
             for endpoint in self._ground.listeners.skipped:
@@ -99,6 +102,7 @@ class Supervisor:
             raise
         finally:
             control.close()
+            console.close()
             self._ground.listeners.keep_only(())
             self._remove_snapshots(set())
             self._ground.pid_file.release()
@@ -300,6 +304,13 @@ class Supervisor:
             self._restart(reply)
         else:
             reply({"ok": False, "error": "no such command"})
+
+    def _handle_console(self, message: dict[str, Any], reply: Reply) -> None:
+        """One request from the console's worker, which may not ask for everything."""
+        if message.get("command") in CONSOLE_COMMANDS:
+            self._handle(message, reply)
+        else:
+            reply({"ok": False, "error": "not for the console"})
 
     def _restart(self, reply: Reply) -> None:
         """Everything anew, this program included, unless the settings would keep it from starting again."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nmsd.config.endpoints import Endpoint, endpoints, port_setting
 from nmsd.config.load import Origin, problem_of
 from nmsd.config.problem import Problem
-from nmsd.config.services import LMTP_SOCKET, SERVICES, ServiceSettings
+from nmsd.config.services import LMTP_SOCKET, SERVICES, ServiceSettings, is_offered
 from nmsd.config.setting import Config
 
 
@@ -26,7 +26,7 @@ def rows(config: Config) -> dict[str, Row]:
     return {
         service.name: Row(service.name, config[service.num_processes], endpoints(config, service))
         for service in SERVICES
-        if config[service.enable]
+        if is_offered(config, service)
     }
 
 

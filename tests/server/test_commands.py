@@ -41,7 +41,7 @@ class Nmsd:
         self.good("init", str(self.directory), "--bind", "127.0.0.1", "--domain", "example.org")
         values = {f"service.{name}.port": str(port) for name, port in self.ports.items()}
         values |= {f"service.{name}.enablesslport": "no" for name in self.ports}
-        values |= {"local.serveruid": "root", "local.stoptimeout": "5"}
+        values |= {"service.console.enable": "no", "local.serveruid": "root", "local.stoptimeout": "5"}
         with open(self.directory / "etc/nmsd.conf", "a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in values.items())
         self.good("user", "add", "alice", "--password-stdin", given="secret\n")
@@ -105,7 +105,7 @@ def test_one_service_is_stopped_and_started(nmsd: Nmsd) -> None:
     assert nmsd.good("start", "pop") == "pop is started\n"
     nmsd.connect("pop").close()
     result = nmsd("start", "smtp")
-    assert (result.returncode, result.stderr) == (1, "nmsd: there is no service smtp; there are imap, pop, lmtp\n")
+    assert (result.returncode, result.stderr) == (1, "nmsd: there is no service smtp; there are imap, pop, lmtp, console\n")
 
 
 def test_a_start_with_anything_wrong_tells_all_and_starts_nothing(nmsd: Nmsd) -> None:

@@ -1,0 +1,1 @@
+"""The console: pages for administrators, and metrics, served over TLS by a worker of their own."""

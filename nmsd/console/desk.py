@@ -1,0 +1,123 @@
+"""What the pages work with: settings and their file, the supervisor, the workers, the directory, the way in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from nmsd.config.edit import change_file, read_bytes, take_back, version_of
+from nmsd.config.file import known_settings
+from nmsd.config.load import Loaded, read
+from nmsd.config.problem import ConfigError, Problem
+from nmsd.config.setting import Config, Section, Setting
+from nmsd.directory.api import Directory, Gate, User
+from nmsd.model.errors import NmsdError
+from nmsd.server.settings import STORE_ADMINS
+from nmsd.supervisor.control import CONSOLE, request
+from nmsd.supervisor.inquiry import ask_worker, ask_workers
+from nmsd.wire.protocol import Log
+
+_RELOAD_S = 120.0
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`config` holds the values in force in this process; `secret` signs cookies."""
+
+    config: Config
+    sections: Sequence[Section]
+    gate: Gate
+    directory: Directory
+    log: Log
+    secret: bytes
+
+    @property
+    def instance(self) -> str:
+        """The instance's directory."""
+        return self.config.instance
+
+    # Who may come in
+
+    def log_in(self, login: str, password: str, address: str) -> User | None:
+        """The administrator, or None for others.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
+        user = self.gate.login("console", login, password, address)
+        if self.is_admin(user.account, user.uid, login):
+            return user
+        self.log("Notice", "Account", f"badlogin: [{address}] console {login} is not in {STORE_ADMINS.name}")
+        return None
+
+    def is_admin(self, *names: str) -> bool:
+        """Whether one of a user's names is in store.admins."""
+        return not {name.lower() for name in self.config[STORE_ADMINS]}.isdisjoint(name.lower() for name in names)
+
+    # Settings
+
+    def settings(self) -> dict[str, Setting[Any]]:
+        """All settings by name."""
+        return known_settings(self.sections)
+
+    def read(self) -> Loaded:
+        """The configuration as the file says now."""
+        return read(self.instance, self.sections, environ=os.environ)
+
+    def version(self) -> str:
+        """Which version of the file this is, for `save`."""
+        return version_of(read_bytes(self.instance))
+
+    def save(self, changes: Mapping[str, str | None], version: str, who: str) -> list[str]:
+        """Changes the file and reloads the server; gives the names of settings that wait for a restart.
+
+        When the server refuses, the file is put back as it was.  Raises FileChanged, ConfigError, NmsdError.
+        """
+        old, new = change_file(self.instance, self.read, changes, version)
+        try:
+            answer = request(self.instance, {"command": "reload"}, _RELOAD_S, CONSOLE)
+            _raise_refusal(answer)
+        except (ConfigError, NmsdError):
+            take_back(self.instance, old, new)
+            raise
+        self.log("Notice", "General", "settings changed in the console", by=who, settings=",".join(changes))
+        return list(answer.get("restart_needed", ()))
+
+    # What runs
+
+    def status(self) -> dict[str, Any]:
+        """What the supervisor says.  Raises NmsdError."""
+        return request(self.instance, {"command": "status"}, name=CONSOLE)
+
+    def ask(self, message: dict[str, Any], service: str = "") -> Iterator[dict[str, Any]]:
+        """What the workers of mail services answer.  Raises NmsdError."""
+        return ask_workers(self.instance, message, service, self.status())
+
+    def kick(self, session: str, who: str) -> bool:
+        """Ends a session; whether there was one."""
+        for found in self.status()["services"]:
+            for worker in found["workers"]:
+                message = {"command": "kick", "ids": [session], "by": who}
+                if ask_worker(self.instance, int(worker["pid"]), message):
+                    return True
+        return False
+
+    def users(self, words: str, most: int) -> list[User]:
+        """Users with `words` in one of their names, at most so many.  Raises DirectoryError."""
+        wanted = words.lower()
+        found = (
+            user
+            for user in self.directory.accounts()
+            if not wanted or any(wanted in name.lower() for name in (user.uid, user.account, user.name, *user.aliases))
+        )
+        return list(islice(found, most))
+
+
+def _raise_refusal(answer: dict[str, Any]) -> None:
+    if answer.get("ok"):
+        return
+    if answer.get("problems"):
+        raise ConfigError([Problem(**problem) for problem in answer["problems"]])
+    services = answer.get("services") or {}
+    if services:
+        raise ConfigError([Problem(what, "the service's log says more", name) for name, what in services.items()])
+    raise NmsdError(str(answer.get("error", "the server refused")))

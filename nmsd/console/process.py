@@ -1,0 +1,184 @@
+"""The console's worker: gevent's WSGI server on the inherited sockets, over TLS.
+
+It lives as other workers do (config.launch): ready, draining, stopping.  Nothing of it is shared with the mail
+services' workers but the board, for the throttling of logins, and their sockets, to ask them.
+
+Security: everything of an HTTP client comes through here.  A connection that says nothing for service.readtimeout is
+closed; there are at most service.console.maxsessions of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from nmsd.config.launch import Launch
+from nmsd.config.problem import ConfigError, Problem
+from nmsd.config.services import CERTIFICATE, CONSOLE, KEY
+from nmsd.config.setting import Config, Section
+from nmsd.console.desk import Desk
+from nmsd.console.web import make_app
+from nmsd.directory.api import Directory, Gate
+from nmsd.server.board import Board
+from nmsd.server.runtime import GeventRuntime
+from nmsd.server.settings import READ_TIMEOUT, TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.status import StatusPipe
+from nmsd.server.tls import certificate_problem
+from nmsd.wire.protocol import Log
+
+_THREADS: Final = 4  # for password hashes and directory look-ups
+_DRAIN_S: Final = 10.0  # how long pages that are being made may take when another worker has taken over
+_TICK_S: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Back:
+    """What is behind the console; `close` is called at the end."""
+
+    gate: Gate
+    directory: Directory
+    close: Callable[[], None]
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc]
+    """One connection.  Errors of clients are theirs; only ours are worth a line."""
+
+    def log_error(self, msg: str, *args: Any) -> None:
+        self.server.event_log("Information", "Network", (msg % args) if args else msg)
+
+    def handle_error(self, kind: Any, value: Any, trace: Any) -> None:
+        if not issubclass(kind, OSError | gevent.GreenletExit):
+            self.server.event_log("Error", "General", "a page failed", error=repr(value))
+        super().handle_error(kind, value, trace)
+
+
+class _Server(WSGIServer):  # type: ignore[misc]
+    """One listening socket."""
+
+    def __init__(self, fd: int, house: _House, pool: Pool) -> None:
+        listener = socket.socket(fileno=fd)
+        listener.setblocking(False)
+        self.event_log = house.log
+        self._house = house
+        super().__init__(
+            listener, house.app, spawn=pool, log=None, error_log=None, handler_class=_Handler, ssl_context=house.context
+        )
+        self.wrap_socket = self._secure
+
+    def _secure(self, client: Any, **arguments: Any) -> Any:
+        # The context of the moment, and an end to silence: for the handshake, and between a browser's requests.
+        client.settimeout(self._house.read_timeout())
+        return self._house.context.wrap_socket(client, **arguments)
+
+    def wrap_socket_and_handle(self, client: Any, address: Any) -> Any:
+        try:
+            return super().wrap_socket_and_handle(client, address)
+        except OSError:
+            return None  # a client that speaks no TLS, or none of ours, or not at all
+
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), "wsgi.url_scheme": "https"}
+
+
+class _House:
+    """What the servers of one worker share."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        self.log = log
+        self.app: Any = None
+        self._config = config
+        self.context = self._load()
+
+    def read_timeout(self) -> float:
+        """How many seconds a connection may be silent."""
+        return float(self._config[READ_TIMEOUT])
+
+    def refresh(self) -> None:
+        """Takes a new certificate; one that is no good is told of, and the old one stays."""
+        try:
+            self.context = self._load()
+        except ConfigError as error:
+            self.log("Error", "Network", "TLS certificate not loaded; the one in use stays", problem=error)
+
+    def _load(self) -> ssl.SSLContext:
+        config = self._config
+        certificate, key = config.path(CERTIFICATE), config.path(KEY)
+        problem = certificate_problem(certificate, key)
+        if problem:
+            raise ConfigError([Problem(problem, "the console needs one", name=CERTIFICATE.name, value=certificate)])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        newest = config[TLS_MIN_VERSION] == "1.3"
+        context.minimum_version = ssl.TLSVersion.TLSv1_3 if newest else ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.set_ciphers(config[TLS_CIPHERS])
+        context.load_cert_chain(certificate, key)
+        return context
+
+
+def run(
+    launch: Launch,
+    config: Config,
+    log: Log,
+    *,
+    sections: Sequence[Section],
+    open_back: Callable[[Board, GeventRuntime], Back],
+    stop_seconds: Callable[[], float],
+    reread: Callable[[], None],
+) -> int:
+    """Serves until told to end; gives the exit status.  Raises ConfigError."""
+    house = _House(config, log)
+    board = Board(launch.board)
+    back = open_back(board, GeventRuntime(_THREADS))
+    # The same for the worker that takes over from this one, another after the server's next start.
+    secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
+    house.app = make_app(Desk(config, sections, back.gate, back.directory, log, secret))
+    pool = Pool(config[CONSOLE.max_sessions])
+    servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
+    over = Event()
+    state = "ready"
+
+    def leave(seconds: float) -> None:
+        nonlocal state
+        if state == "ready":
+            state = "draining"
+            for server in servers:
+                server.close()
+            gevent.spawn(finish, seconds)
+
+    def finish(seconds: float) -> None:
+        pool.join(timeout=seconds)
+        pool.kill(timeout=1)
+        over.set()
+
+    def reload() -> None:
+        reread()
+        house.refresh()
+
+    def stop() -> None:
+        leave(min(2.0, stop_seconds()))
+
+    status = StatusPipe(launch.status_fd, time.monotonic, stop)
+    for number, action in ((signal.SIGTERM, stop), (signal.SIGUSR1, lambda: leave(_DRAIN_S)), (signal.SIGHUP, reload)):
+        gevent.signal_handler(number, action)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for server in servers:
+        server.start()
+    while not over.is_set():
+        facts = {"state": state, "pid": os.getpid(), "service": launch.service, "index": launch.index}
+        status.tell({**facts, "sessions": len(pool), "max_sessions": pool.size})
+        over.wait(_TICK_S)
+    status.close()
+    back.close()
+    return 0

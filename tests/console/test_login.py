@@ -1,0 +1,127 @@
+"""Who is let into the console, and what a session of it is."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import pytest
+
+from tests.clients.harness import Instance, Person
+from tests.console.browser import Browser
+from tests.console.conftest import ADMIN
+
+PAGES = ("/", "/server", "/services/imap/system", "/users", "/sessions", "/sessions/live", "/logs/nmsd")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_stranger_sees_nothing_but_the_login(stranger: Browser, path: str) -> None:
+    answer = stranger.get(path)
+    assert answer.url.endswith("/login")
+    assert "Password" in answer.text
+
+
+def test_an_administrator_logs_in_with_the_mail_password_and_out_again(running: Instance) -> None:
+    browser = Browser(running)
+    answer = browser.log_in(ADMIN)
+    assert answer.url.endswith("/server")
+    assert f"{ADMIN.name}@example.com" in answer.text
+    browser.send(answer.form("/logout"))
+    assert browser.get("/server").url.endswith("/login")
+
+
+def test_a_wrong_password_and_a_user_who_is_no_administrator_hear_the_same(running: Instance) -> None:
+    someone = running.add_user()
+    other = Browser(running).log_in(someone)
+    wrong = Browser(running).log_in(ADMIN, "wrong")
+    unknown = Browser(running).log_in(Person("nobody-here"))
+    for answer in (other, wrong, unknown):
+        assert answer.status == 403
+        assert "Wrong name or password, or not an administrator" in answer.text
+
+
+def test_who_is_no_administrator_any_more_is_out_at_once(running: Instance) -> None:
+    browser = Browser(running)
+    assert browser.log_in(ADMIN).status == 200
+    running.nmsd("config", "set", "store.admins", "somebody-else")
+    running.nmsd("reload")
+    try:
+        assert browser.get("/server").url.endswith("/login")
+    finally:
+        running.nmsd("config", "set", "store.admins", ADMIN.name)
+        running.nmsd("reload")
+    assert browser.get("/server").status == 200
+
+
+def test_the_cookie_is_for_this_host_and_tls_and_no_script_and_no_other_site(running: Instance) -> None:
+    browser = Browser(running)
+    browser.log_in(ADMIN)
+    [cookie] = browser.cookies
+    assert cookie.name == "__Host-nmsd"
+    assert cookie.secure
+    assert cookie.path == "/"
+    assert not cookie.domain_specified
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "Strict"
+
+
+def test_a_cookie_that_was_tampered_with_is_worth_nothing(running: Instance) -> None:
+    browser = Browser(running)
+    browser.log_in(ADMIN)
+    [cookie] = browser.cookies
+    assert cookie.value
+    cookie.value = cookie.value[:-4] + ("AAAA" if cookie.value[-4:] != "AAAA" else "BBBB")
+    assert browser.get("/server").url.endswith("/login")
+
+
+@pytest.mark.parametrize("path", ["/login", "/nowhere", "/static/console.css"])
+def test_a_page_may_load_only_what_is_the_consoles_own(stranger: Browser, path: str) -> None:
+    headers = stranger.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_pages_have_no_script_or_style_of_their_own(admin: Browser) -> None:
+    for path in PAGES:
+        body = admin.get(path).body
+        assert body.count("<script") == body.count('<script src="/static/live.js" defer></script>')
+        assert "style=" not in body
+        assert " onclick=" not in body
+
+
+@pytest.mark.parametrize("path", ["/services/imap/system", "/sessions/disconnect", "/logout"])
+def test_a_post_from_another_site_is_refused(admin: Browser, path: str) -> None:
+    for token in ({}, {"csrf": ""}, {"csrf": "guessed"}):
+        answer = admin.post(path, {"service.imap.maxsessions": "5", **token})
+        assert answer.status == 403
+    assert admin.get("/server").status == 200
+    assert admin.server.nmsd("config", "get", "service.imap.maxsessions").stdout == b"4000\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/logs/..%2f..%2fetc%2fnmsd.conf",
+        "/logs/%2e%2e",
+        "/static/..%2fweb.py",
+        "/services/imap/..",
+        "/services/local/system",
+    ],
+)
+def test_tricks_with_paths_lead_nowhere(admin: Browser, path: str) -> None:
+    assert admin.get(path).status == 404
+
+
+def test_plain_http_and_garbage_on_the_port_do_no_harm(running: Instance, admin: Browser) -> None:
+    for words in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 500):
+        with socket.create_connection(("127.0.0.1", running.port(8443)), timeout=30) as sock:
+            sock.sendall(words)
+            with contextlib.suppress(ConnectionError):
+                while sock.recv(1000):
+                    pass
+    assert admin.get("/server").status == 200
+    assert "Traceback" not in running.log()
