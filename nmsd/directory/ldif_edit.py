@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from nmsd.config.file import replace_file
 from nmsd.directory.ldif_file import Entry, LdifFile, parse_ldif
 from nmsd.model.errors import NmsdError
 
@@ -67,30 +67,7 @@ def edit_ldif(path: str) -> Iterator[LdifFile]:
         yield content
         after = content.raw()
         if after != before:
-            _replace(path, after)
-
-
-def _replace(path: str, data: bytes) -> None:
-    folder = os.path.dirname(path) or "."
-    old = os.stat(path)
-    handle, temporary = tempfile.mkstemp(prefix=".ldif-", dir=folder)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), old.st_mode & 0o7777)
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), old.st_uid, old.st_gid)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+            replace_file(path, after)
 
 
 def find_entry(file: LdifFile, dn: str) -> Entry:
