@@ -19,6 +19,7 @@ from nmsd.directory.ldap_link import Outcome, Refusal
 from nmsd.directory.ldap_query import Queries, Query
 from nmsd.directory.ldap_search import Record, Search
 from nmsd.directory.ldap_servers import Servers
+from nmsd.directory.ldap_watcher import Watcher
 from nmsd.directory.password import hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
 from nmsd.directory.schema import schema_of
@@ -49,6 +50,7 @@ class LdapDirectory:
     def __init__(self, config: Config, runtime: Runtime, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._runtime = runtime
+        self._log = log
         self.schema = schema_of(config)
         self.queries = Queries(config, self.schema)
         self.servers = Servers(config, log, clock)
@@ -65,6 +67,7 @@ class LdapDirectory:
         self._dummy = ""
         self._flush_path = os.path.join(config.instance, FLUSH_FILE)
         self._flushed = _modified(self._flush_path)
+        self._watcher: Watcher | None = None
 
     # The contract
 
@@ -137,8 +140,21 @@ class LdapDirectory:
         self._cache.drop_entry(dn)
         self._cache.drop_nobody()
 
+    def start(self) -> None:
+        """What the back end of a worker does beside look-ups: it has changes pushed, if the settings say so."""
+        if self._config[settings.PUSH]:
+            self.watch()
+
+    def watch(self) -> Watcher:
+        """Has the servers push their changes, from now on, to a thread (or greenlet) of its own."""
+        if self._watcher is None:
+            self._watcher = Watcher(self._config, self.servers, self._log, self.forget_entry, self.forget)
+        return self._watcher
+
     def close(self) -> None:
-        """Closes the connections."""
+        """Ends the watch, and closes the connections."""
+        if self._watcher is not None:
+            self._watcher.stop()
         self.servers.close()
 
     def _known(self, key: _Key, query: Callable[[str], Query | None], name: str) -> User | None:

@@ -7,6 +7,8 @@ time has a link.
 
 from __future__ import annotations
 
+import math
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ldap3 import ANONYMOUS, BASE, LEVEL, NONE, SAFE_SYNC, SASL, SIMPLE, SUBTREE, Connection, Server, Tls
+from ldap3 import ANONYMOUS, BASE, DEREF_NEVER, LEVEL, NONE, SAFE_SYNC, SASL, SIMPLE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
 from ldap3.core.results import (
     RESULT_BUSY,
@@ -24,13 +26,14 @@ from ldap3.core.results import (
     RESULT_SUCCESS,
     RESULT_UNAVAILABLE,
 )
+from ldap3.operation.search import search_operation
+from ldap3.utils.asn1 import decode_message_fast
 
 from nmsd.directory.ldap_address import Address
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from socket import socket
 
 SCOPES: Final = {"subtree": SUBTREE, "onelevel": LEVEL, "base": BASE}
 _PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
@@ -97,7 +100,7 @@ class Account:
 class _TimedSocket:
     """A socket whose operations end at `deadline`; what ldap3 uses of one."""
 
-    def __init__(self, inner: socket, seconds: float) -> None:
+    def __init__(self, inner: socket.socket, seconds: float) -> None:
         self._inner = inner
         self.deadline = time.monotonic() + seconds
         self.timed_out = False
@@ -107,7 +110,7 @@ class _TimedSocket:
         if left <= 0:
             self.timed_out = True
             raise TimeoutError("timed out")
-        self._inner.settimeout(left)
+        self._inner.settimeout(None if left == math.inf else left)
 
     def recv(self, size: int) -> bytes:
         self._arm()
@@ -124,6 +127,13 @@ class _TimedSocket:
         except TimeoutError:
             self.timed_out = True
             raise
+
+    def listen(self) -> None:
+        """From now on there is silence most of the time: the system has to find out if the other side is gone."""
+        self._inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self._inner.family != socket.AF_UNIX:
+            for option, seconds in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3)):
+                self._inner.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
     def shutdown(self, how: int) -> None:
         self._inner.shutdown(how)
@@ -221,6 +231,50 @@ class Link:
             if not cookie:
                 return
 
+    def root(self, attribute: str, seconds: float) -> list[str]:
+        """What the server says of itself (RFC 4512 §5.1).  Raises as `search`."""
+        return self.values("", attribute, seconds)
+
+    def values(self, dn: str, attribute: str, seconds: float) -> list[str]:
+        """An attribute of an entry; nothing, if we may not see it.  Raises Failure."""
+        try:
+            found = self.search(dn, "base", "(objectClass=*)", (attribute,), 1, seconds)
+        except Refusal:
+            return []
+        return [value for entry in found.entries for value in entry.attributes.get(attribute.lower(), ())]
+
+    def stream(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], controls: list[Any], seconds: float
+    ) -> Iterator[Any]:
+        """The answers to a search that does not end, as they come, in ldap3's form.  Raises Failure when the connection
+        ends, Refusal when the search does.  `seconds` is for sending it."""
+        strategy = self._connection.strategy
+        with self._operation(seconds):
+            request = search_operation(
+                base, filter, SCOPES[scope], DEREF_NEVER, list(attributes), 0, 0, False, False, False
+            )
+            self._connection.send("searchRequest", request, controls)
+        self._socket.listen()
+        return self._answers(base, strategy)
+
+    def _answers(self, base: str, strategy: Any) -> Iterator[Any]:
+        while True:
+            with self._operation(math.inf):
+                answers = [strategy.decode_response_fast(decode_message_fast(raw)) for raw in strategy.receiving()]
+            if not answers:
+                raise Failure("the server ended the connection")
+            for answer in answers:
+                if answer["type"] == "searchResDone":
+                    raise _refusal(self.address, base, answer)
+                yield answer
+
+    def abort(self) -> None:
+        """Ends it under the hands of whoever waits for an answer, who gets a Failure."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def close(self) -> None:
         """Ends it."""
         self._socket.deadline = time.monotonic() + 1.0
@@ -252,7 +306,7 @@ class Link:
     ) -> tuple[Any, Any, Any, Any]:
         with self._operation(seconds):
             answer: tuple[Any, Any, Any, Any] = self._connection.search(
-                base, filter, SCOPES[scope], attributes=list(attributes), time_limit=max(1, int(seconds)), **more
+                base, filter, SCOPES[scope], DEREF_NEVER, list(attributes), time_limit=max(1, int(seconds)), **more
             )
         if answer[1]["result"] in (RESULT_BUSY, RESULT_UNAVAILABLE):
             raise Failure(f"{answer[1]['description']}: {answer[1]['message']}", timed_out=True)

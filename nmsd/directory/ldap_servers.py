@@ -146,6 +146,10 @@ class Servers:
         """Where they are."""
         return tuple(server.address for server in self._servers)
 
+    def up(self) -> tuple[Address, ...]:
+        """Where those are that are not known to be down."""
+        return tuple(server.address for server in self._servers if not server.breaker.is_open)
+
     def search(self, use: Callable[[Link], T]) -> T:
         """What `use` makes of a link that is bound as ourselves.  Raises DirectoryUnavailable."""
         return self._first(lambda server: server.run(server.searches, use))

@@ -233,6 +233,15 @@ NEGATIVE_TTL: Final = Setting(
     "How long it is remembered that nobody has a name, so that mail to unknown addresses does not burden the directory."
     " A new entry gets its mail after that at the latest; a login always looks again.",
 )
+PUSH: Final = Setting(
+    "local.ugldappush",
+    kinds.boolean(),
+    True,
+    "Whether directory servers are asked to push changes of entries, by persistent search or content synchronisation,"
+    " so that a changed entry counts at once. Each worker holds one connection more for that; say no where the"
+    " directory changes entries at every login, or does not like it.",
+    reload="worker",
+)
 PAGE_SIZE: Final = Setting(
     "local.ugldappagesize",
     kinds.integer(1, 100_000, "entries"),
@@ -266,7 +275,7 @@ SECTION: Final = Section(
         *(HOSTS, PORT, USE_SSL, START_TLS, TLS_VERIFY, TLS_CA, TLS_CERTIFICATE, TLS_KEY),
         *(BIND_METHOD, BIND_DN, BIND_CREDENTIALS, BASE, SCOPE, FILTER, LOGIN_FILTER, AUTH_METHOD),
         *(CONNECT_TIMEOUT, TIMEOUT, RETRY, FAILURES, CONNECTIONS, WAITING, IDLE),
-        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PAGE_SIZE),
+        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PUSH, PAGE_SIZE),
     ),
     _verify,
 )

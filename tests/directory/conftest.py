@@ -38,7 +38,10 @@ def dirsrv(authority: Authority) -> Iterator[Dirsrv]:
     yield from _running(Dirsrv, authority)
 
 
-@pytest.fixture(scope="session", params=["slapd", "dirsrv"])
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("slapd", "dirsrv")],
+)
 def server(request: pytest.FixtureRequest) -> DirectoryServer:
     """Each of the two: what is tested with it is tested with both."""
     found: DirectoryServer = request.getfixturevalue(request.param)

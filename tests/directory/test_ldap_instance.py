@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.clients.harness import Instance, Person, instance_directory
+from tests.conftest import Maker
 from tests.directory.people import PEOPLE, SECRET, SERVICE_DN, password, person
 from tests.directory.relay import SILENT, Relay
 from tests.directory.servers import DirectoryServer
@@ -23,22 +24,26 @@ def relay(server: DirectoryServer) -> Iterator[Relay]:
     made.die()
 
 
+def settings(url: str) -> dict[str, object]:
+    """The settings of a server that asks the directory there; what it learns it would remember all day."""
+    return {
+        "local.ugldapbasedn": PEOPLE,
+        "local.ugldapbinddn": SERVICE_DN,
+        "local.ugldapbindcred": SECRET,
+        "local.ugldaptimeout": 2,
+        "local.ugldapretry": 1,
+        "local.ugldapcachettl": 86_400,
+        "local.ugldaphost": url,
+        "service.authcachettl": 86_400,
+        "service.badlogin.delay": 0,
+    }
+
+
 @pytest.fixture(scope="module")
 def instance(server: DirectoryServer, relay: Relay) -> Iterator[Instance]:
     """A server that asks the relay, and that alone."""
     with instance_directory() as directory:
-        made = Instance.make(
-            directory,
-            {
-                "local.ugldapbasedn": PEOPLE,
-                "local.ugldapbinddn": SERVICE_DN,
-                "local.ugldapbindcred": SECRET,
-                "local.ugldaptimeout": 2,
-                "local.ugldapretry": 1,
-                "local.ugldaphost": relay.url,
-                "service.badlogin.delay": 0,
-            },
-        )
+        made = Instance.make(directory, settings(relay.url))
         made.start()
         yield made
         made.stop()
@@ -105,17 +110,38 @@ def test_refusals_say_what_the_client_may_know(instance: Instance) -> None:
         imaplib.IMAP4("127.0.0.1", instance.port(143)).login("imapsonly", password("imapsonly"))
 
 
-def test_a_changed_password_counts_at_once_after_a_flush(instance: Instance, server: DirectoryServer) -> None:
-    server.add(person("fickle"))
+def test_a_changed_password_counts_after_a_flush_at_once(slapd: DirectoryServer, make_instance: Maker) -> None:
+    instance = make_instance(**settings(slapd.url), **{"local.ugldappush": "no"})
+    slapd.add(person("fickle"))
     try:
         instance.imap(who("fickle")).logout()
-        server.replace("fickle", "userPassword", "new password 1")
+        slapd.replace("fickle", "userPassword", "new password 1")
         instance.imap(Person("fickle", "new password 1")).logout()
         instance.imap(who("fickle")).logout()  # remembered
         instance.nmsd("directory", "flush")
         assert "AUTHENTICATIONFAILED" in refusal(instance, "fickle", password("fickle"))
     finally:
-        server.delete("fickle")
+        slapd.delete("fickle")
+
+
+def test_a_disabled_user_is_kept_out_at_once_because_the_directory_says_so(
+    instance: Instance, server: DirectoryServer
+) -> None:
+    server.add(person("fired"))
+    try:
+        instance.imap(who("fired")).logout()
+        server.replace("fired", "mailUserStatus", "disabled")
+
+        def is_out() -> bool:
+            try:
+                instance.imap(who("fired")).logout()
+            except imaplib.IMAP4.error as error:
+                return "is disabled" in str(error)
+            return False
+
+        until(is_out)
+    finally:
+        server.delete("fired")
 
 
 def test_sessions_go_on_while_the_directory_hangs_and_new_logins_are_put_off(instance: Instance, relay: Relay) -> None:
