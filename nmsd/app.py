@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
+from nmsd.config.services import CONSOLE
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory
 from nmsd.log import LOGS, EventLog
@@ -26,7 +27,10 @@ from nmsd.wire.protocol import Log, Service
 from nmsd.wire.tally import Tally
 
 if TYPE_CHECKING:
+    from nmsd.console.process import Back
     from nmsd.server.announce import Announcer
+    from nmsd.server.board import Board
+    from nmsd.server.gate import DirectoryGate
     from nmsd.server.process import Opened, Tools
 
 _STORE_TIDY_S: Final = 10  # how often the store may tidy up
@@ -94,7 +98,6 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
 
     patch()
     logging.basicConfig(handlers=[_EventHandler(log)], level=logging.WARNING, force=True)
-    from nmsd.server.process import run, settings_of
     from nmsd.supervisor.settings import STOP_TIMEOUT
 
     def reread() -> None:
@@ -104,8 +107,22 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
         except (OSError, ValueError) as error:
             log("Warning", "General", "settings not read again", error=error)
             return
-        settings = LOGS[launch.service]
+        settings = LOGS.get(launch.service, LOGS["nmsd"])
         log.adjust(config[settings.level], config[settings.max_size], config[settings.max_files])
+
+    if launch.service == CONSOLE.name:
+        from nmsd.console import process as console
+
+        return console.run(
+            launch,
+            config,
+            log,
+            sections=SECTIONS,
+            open_back=lambda board, runtime: _open_back(config, log, board, runtime),
+            stop_seconds=lambda: config[STOP_TIMEOUT],
+            reread=reread,
+        )
+    from nmsd.server.process import run, settings_of
 
     return run(
         launch,
@@ -121,9 +138,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
 def _open_service(name: str, tools: Tools) -> Opened:
     import gevent
 
-    from nmsd.server.gate import DirectoryGate
     from nmsd.server.process import Opened
-    from nmsd.server.throttle import make_throttles
     from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
     from nmsd.store.sqlite.settings import OPEN_CACHE
 
@@ -131,8 +146,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
     store = open_store(config, tools.runtime, tools.bus.announce)
     directory = open_directory(config, tools.runtime, log)
     getattr(directory, "start", lambda: None)()  # a directory that tells of its changes is listened to
-    throttles = make_throttles(tools.board.throttles, tools.board.secret, config, time.monotonic)
-    gate = DirectoryGate(config, directory, store, throttles, log, time.monotonic, gevent.sleep)
+    gate = _open_gate(config, directory, store, tools.board, log)
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
     )
@@ -152,6 +166,31 @@ def _open_service(name: str, tools: Tools) -> Opened:
         duties=(tidy,),
         close=store.close,
     )
+
+
+def _open_gate(config: Config, directory: Directory, store: Store, board: Board, log: Log) -> DirectoryGate:
+    import gevent
+
+    from nmsd.server.gate import DirectoryGate
+    from nmsd.server.throttle import make_throttles
+
+    throttles = make_throttles(board.throttles, board.secret, config, time.monotonic)
+    return DirectoryGate(config, directory, store, throttles, log, time.monotonic, gevent.sleep)
+
+
+def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back:
+    """What the console's worker works on."""
+    from nmsd.console.process import Back
+
+    announcer = open_announcer(config)
+    store = open_store(config, runtime, announcer)
+    directory = open_directory(config, runtime, log)
+
+    def close() -> None:
+        store.close()
+        announcer.close()
+
+    return Back(_open_gate(config, directory, store, board, log), directory, close)
 
 
 class _Counted(Service, Protocol):
