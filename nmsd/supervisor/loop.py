@@ -249,7 +249,8 @@ class Supervisor:
 
     def _stop(self, why: str) -> None:
         self._log("Notice", "General", "stopping", why=why)
-        self._notify("STOPPING=1")
+        # A restart comes back under this process number: told of a stop, the manager would kill what it finds later.
+        self._notify(*(_reloading() if self.restart_wanted else ("STOPPING=1",)))
         self._state = "stopping"
         for service in self._services.values():
             service.halt(self._stop_at())
@@ -267,7 +268,7 @@ class Supervisor:
                 self._log("Error", "General", "reload refused, the settings stay as they were", problem=problem)
             reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
             return
-        self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._notify(*_reloading())
         self._log("Notice", "General", "reloading")
         if self._state == "running":
             self._state = "reloading"
@@ -358,3 +359,8 @@ class Supervisor:
             "uptime": round(time.time() - self._started, 1),
             "services": [service_facts(service, self._ground.listeners, now) for service in self._services.values()],
         }
+
+
+def _reloading() -> tuple[str, str]:
+    """What the service manager is told: READY=1 will follow."""
+    return "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"
