@@ -84,7 +84,8 @@ class Session:
     def log_in(self, login: str, password: str, authorize: str = "") -> None:
         """Enters the TRANSACTION state, with the maildrop locked.  Raises Err, DirectoryError, StoreError."""
         self.check_password_allowed()
-        user = self.shared.gate.login("pop", login, password, self.peer.address, authorize)
+        service = "pops" if self.peer.tls else "pop"  # access rules tell them apart
+        user = self.shared.gate.login(service, login, password, self.peer.address, authorize)
         self.shared.check_poll(user.account)
         self._maildrop = open_maildrop(self.shared.store.account(user.account))
         self.user = user
