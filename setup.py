@@ -54,6 +54,7 @@ TESTS = [
     "getmail6>=6.18",
     "py-spy>=0.3",
     "selenium>=4.10",
+    "prometheus-client>=0.20",
 ]
 
 

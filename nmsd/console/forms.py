@@ -9,11 +9,18 @@ from typing import Any, Final
 
 from nmsd.config.load import Loaded, config_path
 from nmsd.config.problem import Problem
-from nmsd.config.render import effect
-from nmsd.config.setting import Setting
+from nmsd.config.setting import Reload, Setting
 
 _RANGE: Final = re.compile(r"integer\(min=(-?\d+), max=(\d+)\)")
 _CHOICE: Final = re.compile(r"option\((.*)\)")
+
+
+EFFECTS: Final[dict[Reload, str]] = {
+    "live": "when saved",
+    "worker": "when saved, for new sessions",
+    "restart": "at the next restart of the server",
+}
+"""When a change made here takes effect, for saving is followed by a reload."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def make_field(setting: Setting[Any], loaded: Loaded) -> Field:
         setting.help,
         kind.allowed,
         "" if setting.secret else str(kind.write(setting.default)),
-        effect(setting),
+        EFFECTS[setting.reload],
         "" if setting.secret else str(kind.write(value)),
         low=bounds[1] if bounds else "",
         high=bounds[2] if bounds else "",

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
+from typing import cast
 
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from nmsd.config.setting import Config
+from nmsd.console.desk import Desk
+from nmsd.console.web import make_app
+from nmsd.directory.api import Directory, Gate
+from nmsd.log import EventLog
 from tests.clients.harness import HOST, Instance, Line, login
-from tests.clients.harness import Instance as Server
 from tests.console.browser import Browser
 
 
@@ -45,25 +53,34 @@ def test_the_log_shows_the_newest_line_first(running: Instance, admin: Browser) 
     assert admin.get("/logs/pop").status == 200
 
 
-def test_metrics_need_no_login_on_this_machine_and_count(running: Server, stranger: Browser) -> None:
+def test_metrics_need_no_login_on_this_machine_and_count(running: Instance, stranger: Browser) -> None:
     someone = running.add_user()
     with running.imap(someone) as client:
         client.noop()
         answer = stranger.get("/metrics")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    lines = answer.body.splitlines()
-    assert lines[-1] == "# EOF"
-    [noops] = [line for line in lines if 'command="NOOP"' in line and 'service="imap"' in line]
-    assert noops.startswith("nmsd_commands_total{")
-    assert float(noops.split()[-1]) >= 1
-    assert any(re.match(r'nmsd_sessions\{service="imap",.*\} 1', line) for line in lines)
-    sample = re.compile(r'[a-z_]+(\{([a-z]+="(?:[^"\\]|\\.)*",?)*\})? -?[0-9.e+]+')
-    families: list[str] = []
-    for line in lines[:-1]:
-        if line.startswith("# TYPE "):
-            families.append(line.split()[2])
-        elif not line.startswith("#"):
-            assert sample.fullmatch(line), line
-            assert line.startswith(families[-1])
-    assert len(families) == len(set(families))
+    families = {family.name: family for family in text_string_to_metric_families(answer.body)}
+    assert set(families) >= {"nmsd_sessions", "nmsd_logins", "nmsd_deliveries", "nmsd_connections_refused"}
+    [noops] = [
+        sample
+        for sample in families["nmsd_commands"].samples
+        if sample.labels["service"] == "imap"
+        and sample.labels["command"] == "NOOP"
+        and sample.labels["outcome"] == "OK"
+    ]
+    assert noops.name == "nmsd_commands_total"
+    assert noops.value >= 1
+    up = {sample.labels["service"]: sample.value for sample in families["nmsd_service_up"].samples}
+    assert up == {"imap": 1, "pop": 1, "lmtp": 1, "console": 1}
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 503), ("::1", 503), ("::ffff:127.0.0.1", 503), ("192.0.2.1", 403), ("", 403)]
+)
+def test_metrics_are_for_clients_on_this_machine(tmp_path: Path, address: str, status: int) -> None:
+    """503: let in, but no server runs here to ask."""
+    config, log = Config({}, str(tmp_path)), EventLog(str(tmp_path / "log"), "console")
+    desk = Desk(config, (), cast(Gate, None), cast(Directory, None), log, b"secret")
+    answer = make_app(desk).test_client().get("/metrics", environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == status

@@ -23,7 +23,7 @@ def test_a_form_shows_label_value_help_range_and_default(admin: Browser) -> None
         "a whole number from 1 to 10080 (minutes)",
         "default 30",
         "service.imap.idletimeout",
-        "takes effect at nmsd reload",
+        "takes effect when saved, for new sessions",
     ):
         assert words in answer.text
     assert "Maximum number of network connections per process" in answer.text

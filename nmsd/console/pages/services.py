@@ -9,7 +9,6 @@ from flask import Blueprint, abort, flash, g, redirect, request, url_for
 
 from nmsd.config.edit import FileChanged
 from nmsd.config.problem import ConfigError, Problem
-from nmsd.config.render import effect
 from nmsd.config.services import CERTIFICATE, KEY, MAIL_SERVICES
 from nmsd.config.setting import Setting
 from nmsd.console.desk import Desk
@@ -110,7 +109,6 @@ def _form(service: str, tab: str, fields: Sequence[Field], error: str = "", prob
     loaded = desk().read()
     known = desk().settings()
     in_force = {field.name: make_field(known[field.name], loaded).text for field in fields}
-    effects = sorted({effect(known[field.name]) for field in fields})
     return page(
         "service.html",
         service=service,
@@ -118,7 +116,6 @@ def _form(service: str, tab: str, fields: Sequence[Field], error: str = "", prob
         tabs=TABS,
         fields=fields,
         in_force=in_force,
-        effects=effects,
         error=error,
         problems=problems,
         file_version=desk().version(),
