@@ -107,6 +107,8 @@ class CoreClient:
 class CoreServer:
     """The core over an SQLite store in `directory`, with a scenario's fixtures."""
 
+    login = b"alice secret"
+
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         self.time = float(START)
         self.clients: list[CoreClient] = []

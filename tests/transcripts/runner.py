@@ -102,6 +102,9 @@ class Client(Protocol):
 class Server(Protocol):
     """A server under test, with a scenario's fixtures in it."""
 
+    login: bytes
+    """LOGIN's arguments, for clients that log in by themselves."""
+
     def connect(self) -> Client:
         """A new client, before the greeting is read."""
 
@@ -259,7 +262,7 @@ class Play:
             self.inbox[number] = b""
             if self.scenario.logs_in:
                 client.received()
-                self._send(client, b"in login alice secret\r\n")
+                self._send(client, b"in login " + self.server.login + b"\r\n")
                 answer = client.received()
                 assert b"in OK" in answer, answer
         return client

@@ -15,7 +15,7 @@ PATHS = sorted((Path(__file__).parent / "imap").glob("*.txt"))
 CAPABILITIES = {name.decode() for extension in TABLES.extensions for name in extension.capabilities}
 
 
-def _readable() -> list[Scenario]:
+def readable() -> list[Scenario]:
     scenarios: list[Scenario] = []
     for path in PATHS:
         with suppress(ValueError):
@@ -28,12 +28,12 @@ def test_every_transcript_can_be_read(path: Path) -> None:
     assert load(path)
 
 
-def _name(scenario: Scenario) -> str:
+def scenario_name(scenario: Scenario) -> str:
     return f"{scenario.path.stem}:{scenario.line}:{scenario.title}"
 
 
 @pytest.mark.parametrize("chunk", [0, 1], ids=["whole", "bytewise"])
-@pytest.mark.parametrize("scenario", _readable(), ids=_name)
+@pytest.mark.parametrize("scenario", readable(), ids=scenario_name)
 def test_the_server_answers_as_the_transcript_says(scenario: Scenario, chunk: int, tmp_path: Path) -> None:
     missing = [name for name in scenario.needs if name not in CAPABILITIES]
     assert not missing, f"no extension offers {missing}"
