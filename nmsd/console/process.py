@@ -3,8 +3,8 @@
 It lives as other workers do (config.launch): ready, draining, stopping.  Nothing of it is shared with the mail
 services' workers but the board, for the throttling of logins, and their sockets, to ask them.
 
-Security: everything of an HTTP client comes through here.  A connection that says nothing for service.readtimeout is
-closed; there are at most service.console.maxsessions of them.
+Security: everything of an HTTP client comes through here.  A connection that says nothing for service.readtimeout, or
+takes longer over a request's head or form, is closed; there are at most service.console.maxsessions of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from io import BytesIO
 from typing import Any, Final
 
 import gevent
@@ -29,7 +30,7 @@ from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.services import CERTIFICATE, CONSOLE, KEY
 from nmsd.config.setting import Config, Section
 from nmsd.console.desk import Desk
-from nmsd.console.web import make_app
+from nmsd.console.web import BODY_BYTES, make_app
 from nmsd.directory.api import Directory, Gate
 from nmsd.server.board import Board
 from nmsd.server.runtime import GeventRuntime
@@ -55,6 +56,28 @@ class Back:
 class _Handler(WSGIHandler):  # type: ignore[misc]
     """One connection.  Errors of clients are theirs; only ours are worth a line."""
 
+    def read_requestline(self) -> Any:
+        with self._hurry():
+            return super().read_requestline()
+
+    def read_request(self, raw_requestline: str) -> Any:
+        try:
+            with self._hurry():
+                return super().read_request(raw_requestline)
+        except OSError:
+            return False
+
+    def get_environ(self) -> dict[str, Any]:
+        """What the pages get, with the form read already, as far as one may be long."""
+        environ: dict[str, Any] = super().get_environ()
+        if 0 < (self.content_length or 0) <= BODY_BYTES:
+            with self._hurry():
+                environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(self.content_length))
+        return environ
+
+    def _hurry(self) -> gevent.Timeout:
+        return gevent.Timeout(self.server.read_timeout(), ConnectionAbortedError("the client is too slow"))
+
     def log_error(self, msg: str, *args: Any) -> None:
         self.server.event_log("Information", "Network", (msg % args) if args else msg)
 
@@ -72,6 +95,7 @@ class _Server(WSGIServer):  # type: ignore[misc]
         listener.setblocking(False)
         self.event_log = house.log
         self._house = house
+        self.read_timeout = house.read_timeout
         super().__init__(
             listener, house.app, spawn=pool, log=None, error_log=None, handler_class=_Handler, ssl_context=house.context
         )

@@ -25,8 +25,8 @@ from nmsd.console.pages import login, logs, metrics, server, services, sessions,
 from nmsd.console.render import page
 from nmsd.model.errors import NmsdError
 
+BODY_BYTES: Final = 1 << 16  # the longest form that is read
 LONGEST_S: Final = 12 * 3600  # after so long an administrator logs in again, however busy
-_BODY_BYTES: Final = 1 << 16
 _OPEN: Final = frozenset({"login.show", "login.enter", "metrics.show", "static"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -48,7 +48,7 @@ def make_app(desk: Desk) -> Flask:
         SESSION_COOKIE_SECURE=True,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
-        MAX_CONTENT_LENGTH=_BODY_BYTES,
+        MAX_CONTENT_LENGTH=BODY_BYTES,
     )
     app.before_request(partial(_admit, app, desk))
     app.after_request(_protect)
@@ -75,7 +75,7 @@ def _admit(app: Flask, desk: Desk) -> Response | None:
     if request.endpoint == "static" or request.endpoint == "metrics.show":
         return None
     user, since = session.get("user"), session.get("since", 0)
-    if user and 0 <= time.time() - since < LONGEST_S and desk.is_admin(user, session.get("uid", "")):
+    if user and 0 <= time.time() - since < LONGEST_S and desk.is_admin(*session.get("names", ())):
         g.user = user
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_token()

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import socket
+import ssl
+from collections.abc import Iterator
 
 import pytest
 
 from nmsd.model.errors import NmsdError
 from nmsd.supervisor.control import CONSOLE, CONTROL, NotRunning, control_path, request
-from tests.clients.harness import HOST, Instance, server_user
+from tests.clients.harness import HOST, Instance, instance_directory, server_user
 from tests.conftest import Maker
 from tests.console.browser import Browser
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Instance]:
+    """A server that has a second for each client's words."""
+    with instance_directory() as directory:
+        server = Instance.make(directory, {"service.readtimeout": 1})
+        server.start()
+        yield server
+        server.stop()
 
 
 def test_an_instance_made_with_a_port_offset_has_its_console_there(running: Instance) -> None:
@@ -34,6 +48,36 @@ def test_a_server_does_without_it(make_instance: Maker) -> None:
         socket.create_connection((HOST, server.port(8443)), timeout=5)
     states = {each["name"]: each["state"] for each in json.loads(server.nmsd("status", "--json").stdout)["services"]}
     assert states == {"imap": "running", "pop": "running", "lmtp": "running", "console": "stopped"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /log", id="line"),
+        pytest.param(b"GET /login HTTP/1.1\r\nHost: local", id="head"),
+        pytest.param(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nlogin=", id="form"),
+    ],
+)
+def test_a_client_that_is_silent_or_sends_byte_by_byte_is_closed(hurried: Instance, words: bytes) -> None:
+    with (
+        socket.create_connection((HOST, hurried.port(8443)), timeout=60) as plain,
+        hurried.tls().wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(words)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while not select.select([client], [], [], 0.2)[0] or client.recv(1000):
+                if words:
+                    client.send(b"x")
+    assert Browser(hurried).get("/login").status == 200
+    assert "Traceback" not in hurried.log()
+
+
+def test_a_form_that_is_too_long_is_refused(running: Instance) -> None:
+    browser = Browser(running)
+    form = browser.get("/login").form("/login")
+    assert browser.send(form, login="x" * 70_000).status == 413
+    assert browser.get("/login").status == 200
 
 
 def test_its_worker_may_ask_for_status_and_reload_only(running: Instance) -> None:

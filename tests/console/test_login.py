@@ -40,6 +40,13 @@ def test_a_wrong_password_and_a_user_who_is_no_administrator_hear_the_same(runni
         assert "Wrong name or password, or not an administrator" in answer.text
 
 
+def test_an_administrator_may_be_named_by_any_login_name(running: Instance) -> None:
+    for name in (f"{ADMIN.name}@example.com", ADMIN.name.upper()):
+        browser = Browser(running)
+        assert browser.log_in(Person(name)).url.endswith("/server")
+        assert browser.get("/users").url.endswith("/users")
+
+
 def test_who_is_no_administrator_any_more_is_out_at_once(running: Instance) -> None:
     browser = Browser(running)
     assert browser.log_in(ADMIN).status == 200

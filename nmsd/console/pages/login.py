@@ -37,7 +37,9 @@ def enter() -> Any:
         return page("login.html", login=login, error=wrong), 403
     session.clear()
     session.permanent = True
-    session.update(user=user.account, uid=user.uid, since=time.time(), csrf=secrets.token_urlsafe(32))
+    session.update(
+        user=user.account, names=[user.account, user.uid, login], since=time.time(), csrf=secrets.token_urlsafe(32)
+    )
     return redirect(url_for("server.show"), 303)
 
 
