@@ -7,6 +7,7 @@ is set, for editable installs, without a C compiler, or when mypyc or the compil
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -97,6 +98,18 @@ def compiled_modules() -> list:
         return []
 
 
+def manual() -> list:
+    """The man pages, written by tools/man; none where it lacks what it needs, for the program does without."""
+    if not BUILDING & set(sys.argv):
+        return []
+    place = Path("build/man")
+    shutil.rmtree(place, ignore_errors=True)
+    if subprocess.run([sys.executable, "tools/man", str(place)]).returncode:
+        print("tools/man failed; building without man pages", file=sys.stderr)
+        return []
+    return [(f"share/man/{folder.name}", sorted(map(str, folder.iterdir()))) for folder in sorted(place.iterdir())]
+
+
 def build(modules: list) -> None:
     setup(
         name="nmsd",
@@ -105,6 +118,7 @@ def build(modules: list) -> None:
         python_requires=">=3.11",
         packages=find_packages(include=["nmsd", "nmsd.*"]),
         package_data={"nmsd": ["py.typed", "**/*.html", "**/*.css", "**/*.js", "**/*.svg", "**/*.sql"]},
+        data_files=manual(),
         ext_modules=modules,
         install_requires=REQUIRES,
         extras_require={"test": TESTS},
