@@ -138,6 +138,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
 def _open_service(name: str, tools: Tools) -> Opened:
     import gevent
 
+    from nmsd.server.oust import Ousting
     from nmsd.server.process import Opened
     from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
     from nmsd.store.sqlite.settings import OPEN_CACHE
@@ -145,8 +146,9 @@ def _open_service(name: str, tools: Tools) -> Opened:
     config, log = tools.config, tools.log
     store = open_store(config, tools.runtime, tools.bus.announce)
     directory = open_directory(config, tools.runtime, log)
-    getattr(directory, "start", lambda: None)()  # a directory that tells of its changes is listened to
     gate = _open_gate(config, directory, store, tools.board, log)
+    ousting = Ousting(directory, gate, log)
+    getattr(directory, "start", lambda told: None)(ousting.changed)  # one that tells of its changes is listened to
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
     )
@@ -164,6 +166,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
         duties=(tidy,),
+        attach=ousting.attach,
         close=store.close,
     )
 

@@ -68,6 +68,7 @@ class LdapDirectory:
         self._flush_path = os.path.join(config.instance, FLUSH_FILE)
         self._flushed = _modified(self._flush_path)
         self._watcher: Watcher | None = None
+        self._told: Callable[[str], None] = lambda dn: None
 
     # The contract
 
@@ -140,16 +141,22 @@ class LdapDirectory:
         self._cache.drop_entry(dn)
         self._cache.drop_nobody()
 
-    def start(self) -> None:
-        """What the back end of a worker does beside look-ups: it has changes pushed, if the settings say so."""
+    def start(self, told: Callable[[str], None]) -> None:
+        """What the back end of a worker does beside look-ups: it has changes pushed, if the settings say so; `told` is
+        called with the name of each entry that changed, when it is forgotten."""
         if self._config[settings.PUSH]:
+            self._told = told
             self.watch()
 
     def watch(self) -> Watcher:
         """Has the servers push their changes, from now on, to a thread (or greenlet) of its own."""
         if self._watcher is None:
-            self._watcher = Watcher(self._config, self.servers, self._log, self.forget_entry, self.forget)
+            self._watcher = Watcher(self._config, self.servers, self._log, self._changed_entry, self.forget)
         return self._watcher
+
+    def _changed_entry(self, dn: str) -> None:
+        self.forget_entry(dn)
+        self._told(dn)
 
     def close(self) -> None:
         """Ends the watch, and closes the connections."""

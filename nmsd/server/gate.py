@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory, User
@@ -23,6 +24,8 @@ from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAIT
 from nmsd.server.throttle import Throttle
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log
+
+_MOST_ACCOUNTS: Final = 100_000  # whose entries' names are remembered, more than a worker has sessions
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class DirectoryGate:
         self._key = os.urandom(32)
         self._known: dict[bytes, _Known] = {}
         self._waiting: Counter[str] = Counter()
+        self._accounts: dict[str, str] = {}
 
     def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
         """As the contract says."""
@@ -82,9 +86,17 @@ class DirectoryGate:
         account = self._store.account(user.account)
         if not account.exists():
             account.ensure()
+        self._accounts.pop(user.dn.lower(), None)
+        while len(self._accounts) >= _MOST_ACCOUNTS:
+            del self._accounts[next(iter(self._accounts))]  # the one that logged in least lately
+        self._accounts[user.dn.lower()] = user.account
         self.logins += 1
         self._log("Information", "Account", f"login: [{address}] plaintext {login}", service=service, user=user.account)
         return user
+
+    def account_of(self, dn: str) -> str:
+        """The account of the user with this entry, if he logged in not long ago; else ''."""
+        return self._accounts.get(dn.lower(), "")
 
     def _log_refusal(self, level: str, service: str, login: str, address: str, error: Exception) -> None:
         self.bad_logins += 1

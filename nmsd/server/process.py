@@ -54,7 +54,7 @@ class Opened:
 
     `descriptors` is how many files its store and directory may hold open; `counters` gives facts for the status lines;
     `tally` gives how its commands ended, by name and outcome; `duties` are called every second in the hub and may not
-    wait; `close` is called at the end.
+    wait; `attach` is told the worker; `close` is called at the end.
     """
 
     service: Service
@@ -62,6 +62,7 @@ class Opened:
     counters: Callable[[], dict[str, Any]] = dict
     tally: Callable[[], dict[str, dict[str, int]]] = dict
     duties: Sequence[Callable[[], None]] = field(default=())
+    attach: Callable[[Worker], None] = lambda worker: None
     close: Callable[[], None] = lambda: None
 
 
@@ -140,6 +141,7 @@ def run(
         counters=opened.counters,
         duties=(certificates.refresh, *opened.duties),
     )
+    opened.attach(worker)
     asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
     inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally)
     inquiry.start()

@@ -144,6 +144,28 @@ def test_a_disabled_user_is_kept_out_at_once_because_the_directory_says_so(
         server.delete("fired")
 
 
+def test_sessions_end_when_the_user_is_disabled_or_deleted_and_no_others(
+    instance: Instance, server: DirectoryServer
+) -> None:
+    for uid in ("fired", "leaver"):
+        server.add(person(uid))
+    stays = instance.imap(who("user7"))
+    fired, leaver = instance.imap(who("fired")), instance.pop(who("leaver"))
+    for client in (stays, fired):
+        client.select("INBOX")
+    server.replace("user7", "cn", "Another Name")
+    server.replace("fired", "mailUserStatus", "inactive")
+    server.delete("leaver")
+    try:
+        assert fired.readline().startswith(b"* BYE")
+        assert leaver.file.readline().startswith(b"-ERR")
+        assert leaver.file.readline() == b""
+        assert stays.noop()[0] == "OK"
+        stays.logout()
+    finally:
+        server.delete("fired")
+
+
 def test_sessions_go_on_while_the_directory_hangs_and_new_logins_are_put_off(instance: Instance, relay: Relay) -> None:
     client = instance.imap(who("user5"))
     client.select("INBOX")
