@@ -16,7 +16,7 @@ from nmsd.lmtp.reply import Refusal, as_refusal
 from nmsd.lmtp.session import Session, Shared
 from nmsd.lmtp.settings import MAX_BAD_COMMANDS, MAX_LINE, OVER_QUOTA
 from nmsd.lmtp.state import Event, State
-from nmsd.model.errors import NmsdError
+from nmsd.model.errors import DirectoryUnavailable, NmsdError
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.lines import LineFramer, LineTooLong
 from nmsd.wire.protocol import Control, Job, Output, Peer
@@ -136,7 +136,9 @@ class LmtpConversation:
             refusal = Refusal(501, "5.5.4", str(bad), counts=True)
         except NmsdError as error:
             shared = self._session.shared
-            shared.log("Warning", "Store", "LMTP command failed", session=self._session.id, error=str(error))
+            # The directory tells once that it is down.
+            level = "Information" if isinstance(error, DirectoryUnavailable) else "Warning"
+            shared.log(level, "Store", "LMTP command failed", session=self._session.id, error=str(error))
             refusal = as_refusal(error, shared.config[OVER_QUOTA])
         except Exception as fault:
             self._session.shared.log(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,11 @@ from nmsd.lmtp.reply import Refusal
 from nmsd.model.errors import BadCredentials, DirectoryUnavailable, LoginRefused
 from nmsd.server.gate import DirectoryGate
 from nmsd.server.throttle import make_throttles
+from tests.conftest import require
 from tests.directory.conftest import MakeStand
 from tests.directory.people import password, person
 from tests.directory.relay import Relay
-from tests.directory.servers import ROOT, DirectoryServer
+from tests.directory.servers import ROOT, DirectoryServer, free_ports
 from tests.directory.stand import Stand
 
 
@@ -151,6 +156,32 @@ def test_a_client_is_not_told_where_the_directory_is_or_why_it_is_down(make_stan
         _gate(stand).login("imap", "alice", password("alice"), "192.0.2.1")
     assert str(refused.value) == "The directory is not available, try again later"
     assert sum("127.0.0.1:1" in line and line.startswith("Error") for line in stand.events.lines) == 1
+
+
+def test_openldap_takes_the_schema_into_its_own_configuration() -> None:
+    [port] = free_ports(1)
+    folder = Path(tempfile.mkdtemp(prefix="nmsd-ldap-"))
+    config = folder / "slapd.conf"
+    (folder / "config").mkdir()
+    schemas = "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
+    config.write_text(f"{schemas}database config\nrootdn cn=config\nrootpw secret\n")
+    subprocess.run(
+        [require("slaptest"), "-f", str(config), "-F", str(folder / "config")], check=True, capture_output=True
+    )
+    url = f"ldap://127.0.0.1:{port}"
+    slapd = subprocess.Popen([require("slapd"), "-d", "0", "-F", str(folder / "config"), "-h", url])
+    try:
+        add = [require("ldapadd"), "-x", "-H", url, "-D", "cn=config", "-w", "secret"]
+        beat = threading.Event()
+        while subprocess.run(["ldapwhoami", "-x", "-H", url], capture_output=True, check=False).returncode:
+            assert slapd.poll() is None
+            beat.wait(0.05)
+        done = subprocess.run([*add, "-f", str(ROOT / "etc/ldap/nmsd-mail.ldif")], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    finally:
+        slapd.terminate()
+        slapd.wait()
+        shutil.rmtree(folder)
 
 
 def _definitions(path: Path) -> set[str]:
