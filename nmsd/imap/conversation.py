@@ -172,9 +172,15 @@ class ImapConversation:
 
     def _take(self, line: bytes | Trouble) -> Job | None:
         if isinstance(line, Trouble):
-            tag = self._tag or b"*"
+            # Within a command, such as IDLE, it ends that command; else the tag is its own, where it looks like one.
+            tag = self._tag
+            if self._continue is None and not self._parts:
+                tag, name, _ = split_tag(self._framer.dropped)
+                tag = tag if name else b""
+            self._continue = None
+            self.account = ""
             self._reset()
-            return self._say_bad(tag, line.value)
+            return self._say_bad(tag or b"*", line.value)
         if self._continue is not None:
             return self._go_on(line)
         text, announced = split_announcement(line)

@@ -16,6 +16,7 @@ from typing import IO, Final
 _ANNOUNCEMENT: Final = re.compile(rb"(~?)\{([0-9]{1,19})(\+?)\}\Z")
 
 _CR: Final = 13
+_DROPPED_KEPT: Final = 256
 
 SPOOL_MEMORY: Final = 1 << 20
 """A literal above this many bytes goes to a temporary file."""
@@ -56,7 +57,17 @@ class Literal:
 class Framer:
     """One connection's input.  `line_limit` is the longest line taken, in bytes, without its end."""
 
-    __slots__ = ("_announced", "_buffer", "_dropping", "_file", "_left", "_line_limit", "_pieces", "_skipping")
+    __slots__ = (
+        "_announced",
+        "_buffer",
+        "_dropping",
+        "_file",
+        "_left",
+        "_line_limit",
+        "_pieces",
+        "_skipping",
+        "dropped",
+    )
 
     def __init__(self, line_limit: int) -> None:
         self._line_limit = line_limit
@@ -67,6 +78,8 @@ class Framer:
         self._pieces: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._skipping = False
+        self.dropped: bytes = b""
+        """How the last line that was too long began: its tag, if it had one, is in there."""
 
     def feed(self, data: bytes) -> None:
         """Takes bytes as they come."""
@@ -96,6 +109,7 @@ class Framer:
             return Trouble.TOO_LONG
         if end < 0:
             if len(buffer) > self._line_limit + 2:
+                self.dropped = buffer[:_DROPPED_KEPT]
                 self._buffer = b""
                 self._dropping = True
             return None
@@ -104,7 +118,10 @@ class Framer:
         else:
             self._buffer = buffer[end + 1 :]
         line = buffer[: end - 1] if end and buffer[end - 1] == _CR else buffer[:end]
-        return line if len(line) <= self._line_limit else Trouble.TOO_LONG
+        if len(line) <= self._line_limit:
+            return line
+        self.dropped = line[:_DROPPED_KEPT]
+        return Trouble.TOO_LONG
 
     def accept(self, announced: Announced) -> None:
         """The bytes of this literal come next and are wanted."""

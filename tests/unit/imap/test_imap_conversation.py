@@ -108,5 +108,34 @@ def test_a_line_above_the_limit_is_bad(tmp_path: Path) -> None:
     client.send(b"a noop" + b" " * 1018 + b"\r\n")
     assert client.received().startswith(b"a BAD NOOP")
     client.send(b"a noop" + b" " * 1019 + b"\r\n")
+    assert client.received() == b"a BAD Line too long\r\n"
+    for size in (1100, 1200, 5000):
+        client.send(b"tag noop ")
+        for _ in range(size):
+            client.send(b"x")
+        client.send(b"\r\n")
+        assert client.received() == b"tag BAD Line too long\r\n"
+    client.send(b"(" * 5000 + b"\r\n")
     assert client.received() == b"* BAD Line too long\r\n"
+    server.close()
+
+
+def test_a_line_too_long_in_the_middle_of_a_command_ends_that_command_only(tmp_path: Path) -> None:
+    server = CoreServer(Scenario("", Path(), 0, settings={"imap.maxline": 1024}), tmp_path)
+    client = server.connect()
+    client.send(b"a login alice secret\r\n")
+    for command in (b"b idle\r\n", b"b enable {9}\r\nCONDSTORE"):
+        client.send(command)
+        client.received()
+
+        client.send(b"x" * 5000 + b"\r\n")
+        assert client.received() == b"b BAD Line too long\r\n"
+        assert client.conversation.account == ""
+        client.send(b"c noop\r\n")
+        assert client.received() == b"c OK NOOP completed\r\n"
+    client.close()
+    client = server.connect()
+    client.received()
+    client.send(b"d authenticate plain\r\n" + b"x" * 5000 + b"\r\ne noop\r\n")
+    assert client.received() == b"+ \r\nd BAD Line too long\r\ne OK NOOP completed\r\n"
     server.close()
