@@ -105,7 +105,8 @@ def test_one_service_is_stopped_and_started(nmsd: Nmsd) -> None:
     assert nmsd.good("start", "pop") == "pop is started\n"
     nmsd.connect("pop").close()
     result = nmsd("start", "smtp")
-    assert (result.returncode, result.stderr) == (1, "nmsd: there is no service smtp; there are imap, pop, lmtp, console\n")
+    complaint = "nmsd: there is no service smtp; there are imap, pop, lmtp, console\n"
+    assert (result.returncode, result.stderr) == (1, complaint)
 
 
 def test_a_start_with_anything_wrong_tells_all_and_starts_nothing(nmsd: Nmsd) -> None:
