@@ -86,14 +86,15 @@ class Instance:
 
     # The process
 
-    def start(self) -> None:
-        """Starts it and returns once it says that it is ready."""
+    def start(self, prefix: Sequence[str] = ()) -> None:
+        """Starts it, behind `prefix` (a program that runs another, as prlimit), and returns once it says that it is
+        ready."""
         with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as notify:
             self._ready.unlink(missing_ok=True)
             notify.bind(str(self._ready))
             with open(self._output, "ab") as output:
                 self.process = subprocess.Popen(
-                    [*command(), "-I", str(self.directory), "run"],
+                    [*prefix, *command(), "-I", str(self.directory), "run"],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
