@@ -44,6 +44,10 @@ class Runtime(Protocol):
     def offload(self, work: Callable[[], T]) -> T:
         """Runs `work` in a native thread (or at once, where nobody else waits) and returns what it returns."""
 
+    def finish(self, work: Callable[[], T]) -> T:
+        """Like `offload`, for work that waits for nobody and for which others wait: it is not kept behind work that
+        was offloaded."""
+
     def signal(self) -> Signal:
         """A new Signal that suits the caller's kind of thread."""
 

@@ -16,6 +16,10 @@ class PlainRuntime:
         """Runs `work` at once."""
         return work()
 
+    def finish(self, work: Callable[[], T]) -> T:
+        """Runs `work` at once."""
+        return self.offload(work)
+
     def signal(self) -> threading.Event:
         """A new Event."""
         return threading.Event()

@@ -30,6 +30,9 @@ class GreenletRuntime:
             raise error
         return result  # type: ignore[no-any-return]
 
+    def finish(self, work: Callable[[], T]) -> T:
+        return self.offload(work)
+
     def signal(self) -> Event:
         return Event()
 
@@ -47,6 +50,9 @@ class GatedRuntime:
         self.waiting.release()
         self.gate.wait()
         return work()
+
+    def finish(self, work: Callable[[], T]) -> T:
+        return self.offload(work)
 
     def signal(self) -> threading.Event:
         self.queued.release()

@@ -19,7 +19,7 @@ from nmsd.model.uidset import UidSet
 from nmsd.store.api import Announce, FlagChange, Runtime
 from nmsd.store.sqlite import bodies, mailboxes, messages, reading, rows
 from nmsd.store.sqlite.cache import OpenAccount, OpenCache
-from nmsd.store.sqlite.commit import CommitQueue
+from nmsd.store.sqlite.commit import HEAVY, CommitQueue, weight
 from nmsd.store.sqlite.database import create
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.fetching import fetch
@@ -119,7 +119,7 @@ class SqliteAccount:
 
     def subscribe(self, name: str, subscribed: bool) -> None:
         name = canonical_name(name)
-        self._queue.run(lambda transaction: mailboxes.subscribe(transaction, name, subscribed))
+        self._queue.run(lambda transaction: mailboxes.subscribe(transaction, name, subscribed), weight(1))
 
     def usage(self) -> Usage:
         try:
@@ -162,7 +162,9 @@ class SqliteAccount:
 
     def append(self, mailbox_id: int, messages_: Sequence[NewMessage], quota: Quota = NO_QUOTA) -> Appended:
         prepared = [self._prepare(message) for message in messages_]
-        return self._write(lambda transaction: messages.append(transaction, mailbox_id, prepared, quota))
+        return self._write(
+            lambda transaction: messages.append(transaction, mailbox_id, prepared, quota), _weight(prepared)
+        )
 
     def _prepare(self, message: NewMessage) -> bodies.Prepared:
         check_keywords(message.keywords)
@@ -184,7 +186,8 @@ class SqliteAccount:
         return self._write(
             lambda transaction: messages.store_flags(
                 transaction, mailbox_id, uids, change, system_flags, keywords, unchanged_since
-            )
+            ),
+            weight(len(uids)),
         )
 
     def expunge(self, mailbox_id: int, uids: UidSet, only_deleted: bool = True) -> Expunged:
@@ -200,7 +203,7 @@ class SqliteAccount:
         mailbox = self.mailbox_by_id(mailbox_id)
         if mailbox.recent_uid >= min(uidnext, mailbox.uidnext):
             return mailbox.recent_uid
-        return self._write(lambda transaction: mailboxes.claim_recent(transaction, mailbox_id, uidnext))
+        return self._write(lambda transaction: mailboxes.claim_recent(transaction, mailbox_id, uidnext), weight(1))
 
     def lock_maildrop(self) -> AbstractContextManager[None]:
         return maildrop_lock(self.path)
@@ -209,8 +212,14 @@ class SqliteAccount:
         """Runs an operation of the engine's own in the next transaction."""
         return self._queue.run(operation)
 
-    def _write(self, operation: Callable[[Transaction], T]) -> T:
+    def _write(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
         try:
-            return self._queue.run(operation)
+            return self._queue.run(operation, weight)
         except NoSuchAccount as error:
             raise NoSuchMailbox("There is no such account, and no mailbox in it") from error
+
+
+def _weight(prepared: Sequence[bodies.Prepared]) -> int:
+    """An append's; a message that was taken apart in a native thread is stored in one, too."""
+    sizes = [one.size for one in prepared]
+    return weight(3 * len(sizes), sum(sizes)) if max(sizes, default=0) <= _INLINE_BYTES else HEAVY

@@ -1,8 +1,8 @@
 """The accounts a process has open: a bounded number, and those unused for a while are closed.
 
-Invariants: a reader is used under its lock only, in one short step; a writer only by the one native thread that
-commits for its account.  Closing a writer may checkpoint, so it is left to a native thread: `retired` holds those that
-wait for one.
+Invariants: a reader is used under its lock only, in one short step; a writer only by the one who leads the commits of
+its account, or a native thread for it.  Closing a writer may checkpoint, so it is left to a native thread: `retired`
+holds those that wait for one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nmsd.model.errors import NoSuchAccount, StoreUnavailable
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import Runtime
 from nmsd.store.sqlite import schema
-from nmsd.store.sqlite.database import give_back_space, is_removed, open_reader, open_writer
+from nmsd.store.sqlite.database import give_back_space, is_removed, open_reader, open_writer, wait_for_locks
 from nmsd.store.sqlite.faults import is_busy, translate, translate_os
 from nmsd.store.sqlite.settings import Limits
 
@@ -33,11 +33,23 @@ _RECHECK_S: Final = 1.0
 class OpenAccount:
     """One account's connections and what is remembered of it while they are open.
 
-    `uids` keeps each mailbox's UIDs as last read: (uidnext, expunge_modseq, UIDs).  `writing` is set while a native
-    thread has the writer.
+    `uids` keeps each mailbox's UIDs as last read: (uidnext, expunge_modseq, UIDs).  `writing` is set while somebody has
+    the writer; `patient` says that the writer waits for locks.
     """
 
-    __slots__ = ("checked", "closed", "identity", "lock", "path", "reader", "uids", "used", "writer", "writing")
+    __slots__ = (
+        "checked",
+        "closed",
+        "identity",
+        "lock",
+        "path",
+        "patient",
+        "reader",
+        "uids",
+        "used",
+        "writer",
+        "writing",
+    )
 
     def __init__(self, path: Path, reader: sqlite3.Connection, identity: tuple[int, int], now: float) -> None:
         self.path = path
@@ -46,6 +58,7 @@ class OpenAccount:
         self.lock = threading.Lock()
         self.writer: sqlite3.Connection | None = None
         self.writing = False
+        self.patient = True
         self.closed = False
         self.used = now
         self.checked = now
@@ -170,10 +183,20 @@ class OpenCache:
         opened.writing = False
 
     def writer(self, opened: OpenAccount) -> sqlite3.Connection:
-        """The account's writer.  For the native thread that commits.  Raises sqlite3.Error."""
+        """The account's writer, which waits for locks.  For native threads.  Raises sqlite3.Error."""
         self.close_retired()
         if opened.writer is None:
             opened.writer = open_writer(opened.path, self._limits.lock_timeout_s)
+        elif not opened.patient:
+            wait_for_locks(opened.writer, self._limits.lock_timeout_s)
+        opened.patient = True
+        return opened.writer
+
+    def ready_writer(self, opened: OpenAccount) -> sqlite3.Connection | None:
+        """The account's writer, which does not wait for locks; None if it is not open.  Raises sqlite3.Error."""
+        if opened.writer is not None and opened.patient:
+            wait_for_locks(opened.writer, 0)
+            opened.patient = False
         return opened.writer
 
     def discard(self, name: str) -> None:

@@ -1,8 +1,12 @@
 """Grouped commits: whoever writes to an account at the same time shares one transaction and one sync of the disk.
 
-All writes to an account queue up in order.  The first one leads: it takes the whole queue as a batch, has a native
-thread run and commit it, announces the changes, wakes the others of the batch, and hands the lead to the first of
-those who queued meanwhile.  Nobody serves the others for ever, and nobody overtakes.
+All writes to an account queue up in order.  The first one leads: it takes the whole queue as a batch, runs and commits
+it, announces the changes, wakes the others of the batch, and hands the lead to the first of those who queued meanwhile.
+Nobody serves the others for ever, and nobody overtakes.
+
+A light batch is run where the leader is, in a fraction of a millisecond, if no other process holds the database's lock,
+and only the commit, which syncs, is left to a native thread: each statement there has to get the interpreter back from
+everyone else, which costs more than the statement.  All others are run in a native thread, which may wait.
 
 Invariants: one batch of an account at a time in a process (the database's lock keeps other processes out); a caller is
 told only after the commit and the announcements; a caller that is killed while it waits neither loses the lead for the
@@ -23,7 +27,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from nmsd.model.errors import StoreError, StoreUnavailable
 from nmsd.store.api import Announce, Runtime, Signal
 from nmsd.store.sqlite.cache import OpenAccount, OpenCache
-from nmsd.store.sqlite.faults import translate
+from nmsd.store.sqlite.faults import is_busy, translate
 from nmsd.store.sqlite.settings import Limits
 from nmsd.store.sqlite.transaction import Transaction
 
@@ -32,16 +36,31 @@ T = TypeVar("T")
 _BATCH: Final = 256
 """Most operations in one transaction: it bounds how long the first of them waits, and the undo after a fault."""
 
+_LIGHT: Final = 256 * 1024
+"""The weight up to which a batch is light."""
+
+HEAVY: Final = _LIGHT + 1
+"""The weight of an operation that may take long."""
+
+_LIGHTEST: Final = 16 * 1024
+_ROW: Final = 2048
+
 _LOG: Final = logging.getLogger("nmsd.store")
+
+
+def weight(rows: int, size: int = 0) -> int:
+    """The weight of an operation that writes so many rows with so many bytes in them."""
+    return max(_LIGHTEST, rows * _ROW + size)
 
 
 class _Entry(Generic[T]):
     """One operation in the queue, and how it ended."""
 
-    __slots__ = ("done", "error", "leads", "operation", "result", "signal")
+    __slots__ = ("done", "error", "leads", "operation", "result", "signal", "weight")
 
-    def __init__(self, operation: Callable[[Transaction], T]) -> None:
+    def __init__(self, operation: Callable[[Transaction], T], weight: int) -> None:
         self.operation = operation
+        self.weight = weight
         self.signal: Signal | None = None
         self.leads = False
         self.done = False
@@ -64,10 +83,10 @@ class _Job:
         self._ended = False
         self._pipe: tuple[int, int] | None = None
 
-    def run(self, runtime: Runtime) -> None:
+    def run(self, runtime: Runtime, offload: Callable[[Callable[[], None]], None]) -> None:
         """Offloads the work.  What is raised at the caller meanwhile (a kill, a time-out) is raised when it ended."""
         try:
-            runtime.offload(self._execute)
+            offload(self._execute)
         finally:
             self._join(runtime)
 
@@ -118,9 +137,9 @@ class CommitQueue:
         self._waiting: deque[_Entry[Any]] = deque()
         self._busy = False
 
-    def run(self, operation: Callable[[Transaction], T]) -> T:
+    def run(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
         """Runs an operation in the next transaction; returns, or raises, what it does, once that is on the disk."""
-        entry = _Entry(operation)
+        entry = _Entry(operation, weight)
         with self._lock:
             self._waiting.append(entry)
             if self._busy:
@@ -182,7 +201,10 @@ class CommitQueue:
     def _commit(self, work: _BatchWork) -> None:
         opened = work.opened = self._cache.begin_writing(self._name, self._path)
         try:
-            _Job(work.run).run(self._runtime)
+            if not work.begin_light():
+                _Job(work.run).run(self._runtime, self._runtime.offload)
+            elif not work.ended:
+                _Job(work.finish).run(self._runtime, self._runtime.finish)
         finally:
             self._cache.end_writing(opened)
             if work.failed:
@@ -198,45 +220,91 @@ class CommitQueue:
 
 
 class _BatchWork:
-    """What the native thread does with a batch: one transaction.  `changes` are to be announced, in order."""
+    """What is done with a batch: one transaction.  `changes` are to be announced, in order."""
 
-    __slots__ = ("_batch", "_cache", "_limits", "_now", "changes", "ended", "failed", "opened")
+    __slots__ = ("_batch", "_cache", "_limits", "_now", "_transaction", "changes", "ended", "failed", "opened")
 
     def __init__(self, batch: list[_Entry[Any]], cache: OpenCache, limits: Limits, now: float) -> None:
         self._batch = batch
         self._cache = cache
         self._limits = limits
         self._now = now
+        self._transaction: Transaction | None = None
         self.opened: OpenAccount | None = None
         self.changes: list[tuple[int, int]] = []
         self.ended = False
         self.failed = False
 
+    def begin_light(self) -> bool:
+        """Does all but the commit, and that too if there is nothing to commit; False: the batch is none that this can
+        be done with on the spot.  Raises what makes the transaction fail as a whole."""
+        assert self.opened is not None
+        if sum([entry.weight for entry in self._batch]) > _LIGHT:
+            return False
+        connection = self._cache.ready_writer(self.opened)
+        if connection is None:
+            return False
+        try:
+            self._begin(connection)
+        except sqlite3.Error as error:
+            if self._transaction is not None or not is_busy(error):
+                raise
+            self.failed = False
+            return False
+        assert self._transaction is not None
+        if self._transaction.is_empty():
+            self.finish()
+        return True
+
     def run(self) -> None:
-        """Leaves each operation's outcome in its entry.  Raises what makes the transaction fail as a whole."""
+        """Does everything; waits for other writers.  Raises what makes the transaction fail as a whole."""
         assert self.opened is not None
         try:
-            transaction = Transaction(self._cache.writer(self.opened), self._limits, self._now)
+            connection = self._cache.writer(self.opened)
+        except BaseException:
+            self.failed = True
+            raise
+        self._begin(connection)
+        self.finish()
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Leaves each operation's outcome in its entry."""
+        try:
+            transaction = self._transaction = Transaction(connection, self._limits, self._now)
             try:
+                alone = len(self._batch) == 1
                 for entry in self._batch:
-                    self._run_one(transaction, entry)
-                transaction.commit()
+                    self._run_one(transaction, entry, alone)
+                transaction.flush()
             except BaseException:
                 transaction.undo()
                 raise
         except BaseException:
             self.failed = True
             raise
-        self.changes = transaction.changes
-        self.ended = True
 
-    def _run_one(self, transaction: Transaction, entry: _Entry[Any]) -> None:
+    def _run_one(self, transaction: Transaction, entry: _Entry[Any], alone: bool) -> None:
         try:
-            entry.result = transaction.run(entry.operation)
+            entry.result = transaction.run(entry.operation, alone)
         except sqlite3.Error:
             raise
         except Exception as error:
             entry.error = error
+
+    def finish(self) -> None:
+        """Commits.  Raises sqlite3.Error."""
+        assert self._transaction is not None
+        try:
+            try:
+                self._transaction.commit()
+            except BaseException:
+                self._transaction.undo()
+                raise
+        except BaseException:
+            self.failed = True
+            raise
+        self.changes = self._transaction.changes
+        self.ended = True
 
     def fail(self, error: StoreError) -> None:
         """Gives every operation the error, whatever it came to alone: nothing of it is stored."""

@@ -1,8 +1,8 @@
 """Connections to account files, and the making and erasing of them.
 
 Each account in use has two: a reader, used where the caller is, which never waits and never writes (opened read-only,
-closing it does not even checkpoint); and a writer, used in native threads only, which waits for locks, syncs, and
-checkpoints the WAL.  WAL mode lets them work at the same time.
+closing it does not even checkpoint); and a writer, which waits for locks, syncs, and checkpoints the WAL, all of these
+in native threads only.  WAL mode lets them work at the same time.
 """
 
 from __future__ import annotations
@@ -73,6 +73,11 @@ def open_writer(path: Path, wait_s: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def wait_for_locks(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Sets how long a connection waits for others before it fails.  Raises sqlite3.Error."""
+    connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1000)}")
 
 
 def is_removed(connection: sqlite3.Connection) -> bool:

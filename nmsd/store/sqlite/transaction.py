@@ -21,7 +21,10 @@ class Transaction:
     """What an operation works on: the connection, the counters, and a modseq of its own once it changes something."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits, now: float) -> None:
-        """Begins it; waits for other writers.  Raises NoSuchAccount if the account was erased, sqlite3.Error."""
+        """Begins it; waits for other writers as long as the connection does.
+
+        Raises NoSuchAccount if the account was erased, sqlite3.Error.
+        """
         self.connection = connection
         self.limits = limits
         self.now = int(now)
@@ -34,9 +37,15 @@ class Transaction:
         self._mailboxes: dict[int, MailboxCounters] = {}
         self._dirty: set[int] = set()
         self._modseq = 0
+        self._written = connection.total_changes
 
-    def run(self, operation: Callable[[Transaction], T]) -> T:
-        """Runs one operation; if it raises, it leaves no trace.  sqlite3.Error leaves the whole transaction undone."""
+    def run(self, operation: Callable[[Transaction], T], alone: bool = False) -> T:
+        """Runs one operation; if it raises, it leaves no trace.  sqlite3.Error leaves the whole transaction undone.
+
+        One that is alone in the transaction needs no savepoint: the transaction is undone with it, and is empty.
+        """
+        if alone:
+            return self._run_alone(operation)
         account = self.account.copy()
         mailboxes = {mailbox_id: counters.copy() for mailbox_id, counters in self._mailboxes.items()}
         dirty = set(self._dirty)
@@ -57,6 +66,19 @@ class Transaction:
             raise
         self.connection.execute("RELEASE operation")
         return result
+
+    def _run_alone(self, operation: Callable[[Transaction], T]) -> T:
+        try:
+            return operation(self)
+        except sqlite3.Error:
+            raise
+        except BaseException:
+            self.undo()
+            self._mailboxes.clear()
+            self._dirty.clear()
+            self.changes.clear()
+            self._written = self.connection.total_changes
+            raise
 
     def mailbox(self, mailbox_id: int) -> MailboxCounters:
         """The counters of a mailbox, to be changed in place and then stamped or kept.  Raises NoSuchMailbox."""
@@ -89,13 +111,21 @@ class Transaction:
         self.changes.append((mailbox_id, self._modseq))
         return self._modseq
 
-    def commit(self) -> None:
-        """Writes the counters and commits.  Raises sqlite3.Error."""
+    def is_empty(self) -> bool:
+        """Whether it changed nothing: then there is nothing to be synced either."""
+        return not self.changes and not self._dirty and self.connection.total_changes == self._written
+
+    def flush(self) -> None:
+        """Writes the counters.  Raises sqlite3.Error."""
         if self.changes:
             self.account.write(self.connection)
         for mailbox_id in self._dirty:
             self._mailboxes[mailbox_id].write(self.connection)
-        self.connection.execute("COMMIT")
+
+    def commit(self) -> None:
+        """Makes it last, unless it was undone.  Raises sqlite3.Error."""
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
 
     def undo(self) -> None:
         """Takes everything back, unless SQLite has done so by itself."""
