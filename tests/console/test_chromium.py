@@ -140,5 +140,10 @@ def test_without_scripts_on_a_phone_settings_are_read_and_saved(running: Instanc
     Select(labelled(chromium, "Use separate port for POP over SSL")).select_by_visible_text("no")
     press(chromium, "Save")
     assert "is now no" in chromium.find_element(By.CSS_SELECTOR, ".told.done").text
-    body = chromium.find_element(By.TAG_NAME, "body")
-    assert int(body.get_property("scrollWidth")) <= int(body.get_property("clientWidth"))
+    with Line(running.port(143)) as line:
+        login(line, running.add_user())
+        for words in ("POP", "Sessions"):
+            go(chromium, "tree", words)
+            assert heading(chromium) == words
+            whole = chromium.find_element(By.TAG_NAME, "html")
+            assert int(str(whole.get_property("scrollWidth"))) <= int(str(whole.get_property("clientWidth")))
