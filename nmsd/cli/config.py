@@ -97,7 +97,7 @@ def get(instance: Instance, name: str, as_json: bool) -> None:
     _warn(loaded.problems)
 
 
-@config.command(name="set")
+@config.command(name="set", context_settings={"ignore_unknown_options": True})  # a value may be -1
 @_NAME
 @click.argument("value")
 @pass_instance

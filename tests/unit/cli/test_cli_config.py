@@ -73,6 +73,14 @@ def test_a_wrong_value_is_refused_and_nothing_changes(
     assert (place / "etc/nmsd.conf").read_text() == before
 
 
+def test_a_value_may_begin_with_a_minus(config: Nmsd) -> None:
+    assert config("set", "service.pop.plaintextmincipher", "-1").exit_code == 0
+    assert config("get", "service.pop.plaintextmincipher").stdout == "-1\n"
+    refused = config("set", "service.pop.plaintextmincipher", "-2")
+    assert refused.exit_code == 2
+    assert "-1 to 4096" in refused.stderr
+
+
 def test_a_wrong_value_in_the_file_is_mended_by_set(place: Path, config: Nmsd) -> None:
     with open(place / "etc/nmsd.conf", "a") as file:
         file.write("service.imap.port = x\nservice.pop.port = y\n")
