@@ -126,7 +126,7 @@ def create(directory: Path, console: Console) -> None:
     """Makes the demo instance in `directory`; it is there whole or not at all.  Raises Trouble."""
     offset = free_offset()
     if offset != OFFSETS[0]:
-        console.print(f"Some of the usual ports are taken; this demo's are moved by {offset}.")
+        console.print(f"Some of the usual ports are taken; this demo's are moved by {offset}.", soft_wrap=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".demo-", dir=directory.parent) as place, steps(console, 5) as progress:
         demo = Demo(Path(place) / "demo")
@@ -228,11 +228,14 @@ def run(demo: Demo, console: Console) -> int:
     if any(not is_free(port) for port in demo.ports().values()):
         pid = demo.running()
         if pid:
-            console.print(f"The demo runs already (process {pid}).")
+            console.print(f"The demo runs already (process {pid}).", soft_wrap=True)
             tell(console, demo)
             return EX_RUNS_ALREADY
         offset = free_offset()
-        console.print(f"Some of the demo's ports are taken by another program; its ports are moved by {offset} now.")
+        console.print(
+            f"Some of the demo's ports are taken by another program; its ports are moved by {offset} now.",
+            soft_wrap=True,
+        )
         demo.move(offset)
     server = start(demo, console)
     signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
