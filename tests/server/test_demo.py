@@ -13,6 +13,8 @@ from rich.console import Console
 from tools.demo import HOST, PASSWORDS, ROOT, Demo, create, hints, start
 from tools.demo_mail import MAILS
 
+pytestmark = pytest.mark.xdist_group("demo")  # one demo for all of them
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
