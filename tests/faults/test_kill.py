@@ -48,15 +48,46 @@ class Appender(threading.Thread):
             self._line.close()
 
 
-def kill_worker(instance: Instance) -> None:
-    """Kills the worker that serves IMAP."""
+class Deliverer(threading.Thread):
+    """Delivers by LMTP until the connection breaks; knows what was answered with 250."""
+
+    def __init__(self, instance: Instance, person: Person, number: int, count: threading.Semaphore) -> None:
+        super().__init__(daemon=True)
+        self.person = person
+        self.acknowledged: list[bytes] = []
+        self._number = number
+        self._count = count
+        self._line = Line(instance.port(24))
+
+    def run(self) -> None:
+        try:
+            self._line.until(b"220 ")
+            self._line.send(b"LHLO test\r\n")
+            self._line.until(b"250 ")
+            while True:
+                subject = f"deliverer {self._number}, message {len(self.acknowledged)}"
+                message = letter(subject, f"{subject}\r\n" * (1 + len(self.acknowledged) % 200))
+                self._line.send(f"MAIL FROM:<>\r\nRCPT TO:<{self.person.address}>\r\nDATA\r\n".encode())
+                self._line.until(b"354 ")
+                self._line.send(message + b".\r\n")
+                self._line.until(b"250 ")
+                self.acknowledged.append(message.partition(b"From: ")[2])  # LMTP puts its own trace before that
+                self._count.release()
+        except (OSError, AssertionError):
+            pass  # the server is gone
+        finally:
+            self._line.close()
+
+
+def kill_worker(instance: Instance, service: bytes = b"imap") -> None:
+    """Kills the worker that serves IMAP, or another service."""
     for pid in instance.workers():
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().split(b"\0")
-        if b"imap" in words:
+        if service in words:
             os.kill(pid, signal.SIGKILL)
             return
-    raise AssertionError("no IMAP worker")
+    raise AssertionError(f"no worker serves {service!r}")
 
 
 def kill_supervisor(instance: Instance) -> None:
@@ -96,6 +127,31 @@ def test_what_was_acknowledged_survives(
     # and it takes mail as before, under new UIDs
     [uid] = instance.append(people[0], [letter("after")])
     assert uid > max(fetch_all(instance, people[0], below=uid))
+
+
+def test_what_was_delivered_survives(make_instance: Callable[..., Instance]) -> None:
+    instance = make_instance()
+    people = [instance.add_user() for _ in range(ACCOUNTS)]
+    for kill in (lambda instance: kill_worker(instance, b"lmtp"), kill_supervisor):
+        count = threading.Semaphore(0)
+        deliverers = [Deliverer(instance, people[number % ACCOUNTS], number, count) for number in range(APPENDERS)]
+        for deliverer in deliverers:
+            deliverer.start()
+        for _ in range(ENOUGH // 2):
+            assert count.acquire(timeout=60)
+
+        kill(instance)
+        for deliverer in deliverers:
+            deliverer.join(60)
+            assert not deliverer.is_alive()
+
+        for person in people:
+            stored = [message.partition(b"From: ")[2] for message, _ in instance.messages(person)]
+            assert len(set(stored)) == len(stored), "a message is there twice"
+            for deliverer in deliverers:
+                if deliverer.person is person:
+                    assert set(deliverer.acknowledged) <= set(stored)
+        assert instance.nmsd("check").returncode == 0
 
 
 def fetch_all(instance: Instance, person: Person, below: int | None = None) -> dict[int, bytes]:
