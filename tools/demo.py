@@ -122,9 +122,11 @@ def steps(console: Console, total: int) -> Iterator[Progress]:
         yield progress
 
 
-def create(directory: Path, console: Console) -> None:
-    """Makes the demo instance in `directory`; it is there whole or not at all.  Raises Trouble."""
-    offset = free_offset()
+def create(directory: Path, console: Console, offset: int) -> None:
+    """Makes the demo instance in `directory`, its ports moved by `offset`; it is there whole or not at all.
+
+    Raises Trouble.
+    """
     if offset != OFFSETS[0]:
         console.print(f"Some of the usual ports are taken; this demo's are moved by {offset}.", soft_wrap=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +226,7 @@ def tell(console: Console, demo: Demo) -> None:
 def run(demo: Demo, console: Console) -> int:
     """Runs the demo until Ctrl-C or SIGTERM; gives the exit status.  Raises Trouble."""
     if not demo.directory.exists():
-        create(demo.directory, console)
+        create(demo.directory, console, free_offset())
     if any(not is_free(port) for port in demo.ports().values()):
         pid = demo.running()
         if pid:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from tests.clients.harness import free_offset
 from tools.demo import HOST, PASSWORDS, ROOT, Demo, create, hints, start
 from tools.demo_mail import MAILS
 
@@ -21,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, running."""
     demo = Demo(tmp_path_factory.mktemp("demo") / "demo")
     console = Console(quiet=True)
-    create(demo.directory, console)
+    create(demo.directory, console, free_offset())
     server = start(demo, console)
     yield demo
     server.terminate()
