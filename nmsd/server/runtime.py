@@ -1,7 +1,6 @@
 """How the store and the directory wait in a worker: native threads for work, gevent's events for signals.
 
-gevent's own pool costs twice as much for work as short as a commit, and whoever waits for a place in it can be killed
-there, so that nobody knows whether the work will be done.
+Not gevent's own pool: whoever waits for a place in it can be killed there, and then the work is never done.
 """
 
 from __future__ import annotations

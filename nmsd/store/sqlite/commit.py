@@ -6,7 +6,7 @@ Nobody serves the others for ever, and nobody overtakes.
 
 A light batch is run where the leader is, in a fraction of a millisecond, if no other process holds the database's lock,
 and only the commit, which syncs, is left to a native thread: each statement there has to get the interpreter back from
-everyone else, which costs more than the statement.  All others are run in a native thread, which may wait.
+everyone else.  All others are run in a native thread, which may wait.
 
 Invariants: one batch of an account at a time in a process (the database's lock keeps other processes out); a caller is
 told only after the commit and the announcements; a caller that is killed while it waits neither loses the lead for the
