@@ -24,7 +24,6 @@ COMPILED = (
     "nmsd/imap/**/*.py",
     "nmsd/pop3/**/*.py",
     "nmsd/lmtp/**/*.py",
-    "nmsd/server/session.py",
 )
 NOT_COMPILED = (
     "settings.py",  # declarations, read once
