@@ -33,6 +33,13 @@ _CODES: Final[tuple[tuple[type[errors.NmsdError], bytes], ...]] = (
     (errors.DirectoryError, b"SYS/TEMP"),
 )
 
+# What befalls the server is told in full to the log; a client is not told where things are.
+_TEXTS: Final[tuple[tuple[type[errors.NmsdError], str], ...]] = (
+    (errors.StoreFull, "Storage is full, try again later"),
+    (errors.StoreUnavailable, "The maildrop is unavailable just now, try again later"),
+    (errors.StoreCorrupt, "The maildrop is damaged; tell the administrator"),
+)
+
 
 def as_err(error: errors.NmsdError) -> Err:
     """The -ERR for a model error."""
@@ -42,5 +49,6 @@ def as_err(error: errors.NmsdError) -> Err:
         return Err(str(error), b"SYS/TEMP")
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return Err(str(error) or kind.__name__, code)
+            told = next((text for fault, text in _TEXTS if isinstance(error, fault)), str(error))
+            return Err(told or kind.__name__, code)
     return Err(str(error) or "Server error", b"SYS/TEMP")
