@@ -66,7 +66,9 @@ class Instance:
         instance = cls(directory / "instance", free_offset())
         where = ["--port-offset", str(instance.offset), "--bind", HOST, "--domain", DOMAIN]
         instance.nmsd("init", str(instance.directory), *where)
-        for name, value in {"local.serveruid": server_user(), **(settings or {})}.items():
+        # The console takes a second to start, and few tests look at it.
+        usual = {"local.serveruid": server_user(), "service.console.enable": "no"}
+        for name, value in {**usual, **(settings or {})}.items():
             instance.nmsd("config", "set", name, str(value))
         return instance
 

@@ -16,7 +16,7 @@ ADMIN = Person("root")
 def running() -> Iterator[Instance]:
     """A server with an administrator, for one module's tests."""
     with instance_directory() as directory:
-        server = Instance.make(directory, {"store.admins": ADMIN.name})
+        server = Instance.make(directory, {"store.admins": ADMIN.name, "service.console.enable": "yes"})
         server.add_user(ADMIN.name)
         server.start()
         yield server

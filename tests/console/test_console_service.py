@@ -23,7 +23,7 @@ from tests.console.browser import Browser
 def hurried() -> Iterator[Instance]:
     """A server that has a second for each client's words."""
     with instance_directory() as directory:
-        server = Instance.make(directory, {"service.readtimeout": 1})
+        server = Instance.make(directory, {"service.readtimeout": 1, "service.console.enable": "yes"})
         server.start()
         yield server
         server.stop()
