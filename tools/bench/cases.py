@@ -29,7 +29,7 @@ class Options:
     seconds: float = 4.0
     messages: int = 10_000
     sessions: int = 1000
-    process_sessions: int = 100  # for servers with a process for each session
+    process_sessions: int = 40  # for servers with a process for each session; a user has 128 inotify instances
     idle_wait: float = 75.0
 
 

@@ -111,7 +111,7 @@ def machine() -> dict[str, object]:
 @click.option("--seconds", default=4.0, show_default=True, help="How long each rate is measured.")
 @click.option("--messages", default=10_000, show_default=True, help="Messages in the big mailbox.")
 @click.option("--sessions", default=1000, show_default=True, help="Idle sessions for nmsd's memory row.")
-@click.option("--process-sessions", default=100, show_default=True, help="The same for the others.")
+@click.option("--process-sessions", default=40, show_default=True, help="The same for the others.")
 @click.option("--idle-wait", default=75.0, show_default=True, help="Seconds after login when memory is read.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--directory", type=click.Path(path_type=Path), default=None, help="Where the servers' data go.")
