@@ -74,7 +74,7 @@ class Command:
 
     `parse` reads the arguments after the name (the space before them included) to the end, and raises BadSyntax.  `run`
     carries it out.  `inline`: it never waits (no write, no directory, no long scan), so it may run in the event loop.
-    `streams`: its literals may be as long as a message.  `audit`: its arguments hold a secret and are never logged.
+    `streams`: its literals may be as long as a message.
     """
 
     name: bytes
@@ -84,7 +84,6 @@ class Command:
     sync: Sync = Sync.FULL
     inline: bool = False
     streams: bool = False
-    secret: bool = False
 
 
 def no_arguments(reader: Reader, session: Session) -> None:

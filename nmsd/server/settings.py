@@ -33,8 +33,9 @@ NATIVE_THREADS: Final = Setting(
     "service.nativethreads",
     kinds.integer(1, 256),
     16,
-    "Most native threads a worker uses for what would block it: commits, password hashes, directory look-ups. Commands"
-    " beyond that wait for one. Sixteen keep a disk and two cores busy; raise it where a slow directory is asked.",
+    "Most native threads a worker uses for what would block it: large writes, password hashes, directory look-ups; and"
+    " as many again for commits. Commands beyond that wait for one. Sixteen keep a disk and two cores busy; raise it"
+    " where a slow directory is asked.",
     reload="worker",
 )
 

@@ -79,7 +79,7 @@ def _plain(session: Session, line: bytes) -> Done:
     return _enter(session, plain.login, plain.password, plain.authorize)
 
 
-LOGIN: Final = Command(b"LOGIN", NOT_AUTHENTICATED, _parse_login, _run_login, sync=Sync.NONE, secret=True)
+LOGIN: Final = Command(b"LOGIN", NOT_AUTHENTICATED, _parse_login, _run_login, sync=Sync.NONE)
 AUTHENTICATE: Final = Command(
-    b"AUTHENTICATE", NOT_AUTHENTICATED, _parse_authenticate, _run_authenticate, sync=Sync.NONE, secret=True
+    b"AUTHENTICATE", NOT_AUTHENTICATED, _parse_authenticate, _run_authenticate, sync=Sync.NONE
 )
