@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -25,7 +25,10 @@ _RELOAD_S = 120.0
 
 @dataclass(frozen=True)
 class Desk:
-    """`config` holds the values in force in this process; `secret` signs cookies."""
+    """`config` holds the values in force in this process; `secret` signs cookies.
+
+    `offload` runs what waits for a disk or for another process's lock away from the event loop.
+    """
 
     config: Config
     sections: Sequence[Section]
@@ -33,6 +36,7 @@ class Desk:
     directory: Directory
     log: Log
     secret: bytes
+    offload: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
     @property
     def instance(self) -> str:
@@ -72,12 +76,12 @@ class Desk:
 
         When the server refuses, the file is put back as it was.  Raises FileChanged, ConfigError, NmsdError.
         """
-        old, new = change_file(self.instance, self.read, changes, version)
+        old, new = self.offload(lambda: change_file(self.instance, self.read, changes, version))
         try:
             answer = request(self.instance, {"command": "reload"}, _RELOAD_S, CONSOLE)
             _raise_refusal(answer)
         except (ConfigError, NmsdError):
-            take_back(self.instance, old, new)
+            self.offload(lambda: take_back(self.instance, old, new))
             raise
         self.log("Notice", "General", "settings changed in the console", by=who, settings=",".join(changes))
         return list(answer.get("restart_needed", ()))

@@ -164,10 +164,11 @@ def run(
     """Serves until told to end; gives the exit status.  Raises ConfigError."""
     house = _House(config, log)
     board = Board(launch.board)
-    back = open_back(board, GeventRuntime(_THREADS))
+    runtime = GeventRuntime(_THREADS)
+    back = open_back(board, runtime)
     # The same for the worker that takes over from this one, another after the server's next start.
     secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
-    house.app = make_app(Desk(config, sections, back.gate, back.directory, log, secret))
+    house.app = make_app(Desk(config, sections, back.gate, back.directory, log, secret, runtime.offload))
     pool = Pool(config[CONSOLE.max_sessions])
     servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
     over = Event()
