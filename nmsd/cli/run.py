@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,11 @@ def supervise(
         on_ready=lambda facts: None if quiet else _welcome(facts),
     )
     status = supervisor.run()
-    return None if supervisor.restart_wanted else status
+    if not supervisor.restart_wanted:
+        return status
+    signals.hold()
+    told_to_stop = signal.SIGTERM in (late := signals.take()) or signal.SIGINT in late
+    return status if told_to_stop else None
 
 
 def _welcome(facts: dict[str, Any]) -> None:

@@ -242,6 +242,11 @@ class Supervisor:
             if self._state != "stopping":
                 self._stop("signal " + signal.Signals(number).name)
                 return
+            if self.restart_wanted:
+                self.restart_wanted = False
+                self._log("Notice", "General", "stopping for good", why="signal " + signal.Signals(number).name)
+                self._notify("STOPPING=1")
+                return
             self._log("Warning", "General", "told to stop again: killing what is left")
             for service in self._services.values():
                 for child in service.children.values():

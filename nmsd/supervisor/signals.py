@@ -23,6 +23,11 @@ class Signals:
         for number in HANDLED:
             signal.signal(number, lambda number, frame: None)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+    def hold(self) -> None:
+        """Keeps further signals for the program that is executed next, which gets them once it installs its own."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
 
     def take(self) -> list[int]:
         """The signals that came, in order, each once; SIGCHLD may stand for many children."""

@@ -340,6 +340,18 @@ def test_a_restart_executes_the_server_anew_under_its_process_number(instance: I
     until(lambda: instance.status().get("state") == "running", "the server to run")
 
 
+def test_a_stop_in_the_middle_of_a_restart_stops_for_good_and_still_waits_for_the_workers(instance: Instance) -> None:
+    instance.write(local__stoptimeout=1)
+    instance.start()
+    instance.client().say("ignore")
+    assert instance.ask("restart")["ok"]
+    instance.signal(signal.SIGTERM)
+    assert instance.wait()[0] == 0
+    assert "stopping for good" in instance.log()
+    assert "killed: did not stop in time" in instance.log()
+    assert "told to stop twice" not in instance.log()
+
+
 def test_a_directory_too_deep_for_unix_sockets_does(tmp_path_factory: pytest.TempPathFactory) -> None:
     deep = tmp_path_factory.mktemp("deep") / ("d" * 100)
     instance = Instance(deep)
