@@ -63,3 +63,7 @@ class Gate(Protocol):
         """The user who is now logged in.  `service` is imap, imaps, pop or pops: access rules tell sessions with TLS
         apart.  `authorize` names another account to act as (administrators only).  May block its
         greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
+
+    def login_certificate(self, service: str, certificate: bytes, address: str, authorize: str = "") -> User:
+        """The user whom a client's verified certificate (DER) stands for, by the rules of certmap.conf; else as
+        `login`, and LoginRefused too where it stands for nobody."""
