@@ -18,8 +18,9 @@ from nmsd.config.load import read_snapshot
 from nmsd.config.services import CONSOLE
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory
-from nmsd.log import LOGS, EventLog
+from nmsd.log import EventLog, limits
 from nmsd.mime.settings import MAX_MIME_ADDRESSES, MAX_MIME_DEPTH, MAX_MIME_HEADER, MAX_MIME_PARTS
+from nmsd.model.errors import NmsdError
 from nmsd.model.message import Digest
 from nmsd.settings import SECTIONS
 from nmsd.store.api import Announce, Runtime, Store
@@ -28,6 +29,7 @@ from nmsd.wire.tally import Tally
 
 if TYPE_CHECKING:
     from nmsd.console.process import Back
+    from nmsd.directory.ldif_users import LdifUsers
     from nmsd.server.announce import Announcer
     from nmsd.server.board import Board
     from nmsd.server.gate import DirectoryGate
@@ -66,6 +68,26 @@ def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
     from nmsd.directory.ldif import LdifDirectory
 
     return LdifDirectory(config, runtime, log)
+
+
+def open_users(config: Config) -> LdifUsers:
+    """The users of the embedded directory, for those who change them."""
+    from nmsd.directory.ldif_users import LdifUsers
+
+    return LdifUsers(config, _checked_address)
+
+
+def _checked_address(text: str) -> str:
+    from nmsd.lmtp.envelope import parse_address
+    from nmsd.wire.errors import BadSyntax
+
+    try:
+        address = parse_address(text)
+    except BadSyntax as error:
+        raise NmsdError(f"{text}: {str(error).lower()}; give one such as alice@example.com") from None
+    if not address.domain or not address.local or address.path() != str(address):
+        raise NmsdError(f"{text}: not an address such as alice@example.com")
+    return str(address).lower()
 
 
 def open_announcer(config: Config) -> Announcer:
