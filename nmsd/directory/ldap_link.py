@@ -29,7 +29,7 @@ from ldap3.core.results import (
 from ldap3.operation.search import search_operation
 from ldap3.utils.asn1 import decode_message_fast
 
-from nmsd.directory.ldap_address import Address
+from nmsd.config.ldap_address import Address
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
@@ -231,6 +231,16 @@ class Link:
             if not cookie:
                 return
 
+    def entry(self, dn: str, filter: str, attributes: Sequence[str], seconds: float) -> Entry | None:
+        """The entry of this name, if it matches; values that are no UTF-8 are kept (surrogateescape).  None also where
+        there is none that we may see.  Raises as `search`."""
+        _, result, response, _ = self._search(dn, "base", filter, attributes, seconds, size_limit=1)
+        if result["result"] == RESULT_NO_SUCH_OBJECT:
+            return None
+        if result["result"] != RESULT_SUCCESS:
+            raise _refusal(self.address, dn, result)
+        return next(iter(_entries(response, "surrogateescape")), None)
+
     def root(self, attribute: str, seconds: float) -> list[str]:
         """What the server says of itself (RFC 4512 §5.1).  Raises as `search`."""
         return self.values("", attribute, seconds)
@@ -362,17 +372,17 @@ def _tls(context: ssl.SSLContext) -> Any:
     return tls
 
 
-def _entries(response: Any) -> tuple[Entry, ...]:
-    return tuple(_entry(item) for item in response or () if item["type"] == "searchResEntry")
+def _entries(response: Any, errors: str = "strict") -> tuple[Entry, ...]:
+    return tuple(_entry(item, errors) for item in response or () if item["type"] == "searchResEntry")
 
 
-def _entry(item: Any) -> Entry:
+def _entry(item: Any, errors: str) -> Entry:
     attributes: dict[str, list[str]] = {}
     for name, raw in item["raw_attributes"].items():
         values = attributes.setdefault(name.partition(";")[0].lower(), [])
         for value in raw:
             try:
-                values.append(bytes(value).decode())
+                values.append(bytes(value).decode("utf-8", errors))
             except UnicodeDecodeError:
                 continue
     return Entry(item["dn"], attributes)

@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from nmsd.config.ldap_address import Address
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.ldap import LdapDirectory
-from nmsd.directory.ldap_address import Address
 from nmsd.directory.ldap_link import Entry, Failure, Found, Link
 from nmsd.directory.ldap_query import MOST_ENTRIES
 from nmsd.directory.ldap_search import Record

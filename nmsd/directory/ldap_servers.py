@@ -20,8 +20,8 @@ from nmsd.directory.ldap_pool import Pool
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
+    from nmsd.config.ldap_address import Address
     from nmsd.config.setting import Config
-    from nmsd.directory.ldap_address import Address
     from nmsd.directory.runtime import Log
 
 T = TypeVar("T")

@@ -9,21 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from nmsd.config import kinds
+from nmsd.config.ldap_address import LDAP_PORT, Address, parse_address, servers
 from nmsd.config.setting import Config, Kind, Section, Setting
-from nmsd.directory.ldap_address import LDAP_PORT, Address, parse_address
-
-
-def _servers() -> Kind[tuple[str, ...]]:
-    allowed = "LDAP URLs or host:port, in order of preference, with commas between"
-    listed = kinds.words(allowed)
-
-    def parse(value: Any) -> tuple[str, ...]:
-        found = tuple(word for piece in listed.parse(value) for word in piece.split())
-        for word in found:
-            parse_address(word)
-        return found
-
-    return Kind(parse, listed.write, allowed, "force_list")
 
 
 def _filter(words: str) -> Kind[str]:
@@ -41,7 +28,7 @@ def _filter(words: str) -> Kind[str]:
 
 HOSTS: Final = Setting(
     "local.ugldaphost",
-    _servers(),
+    servers(),
     (),
     "The directory servers that hold the users, in order of preference: ldap://, ldaps://, ldapi:// URLs, or host:port."
     " The first that answers is asked; a preferred one is taken again once it is back. Empty, the default, is the"
@@ -242,6 +229,15 @@ PUSH: Final = Setting(
     " directory changes entries at every login, or does not like it.",
     reload="worker",
 )
+UNSEEN: Final = Setting(
+    "local.ugldapunseen",
+    kinds.choice("password", "other"),
+    "password",
+    "What it is taken for when the directory says that an entry changed, and nothing changed in it that"
+    " local.ugldapbinddn may read. By default for a new password, which ends the user's sessions; say other for a"
+    " directory that changes hidden attributes at every login, and have it show when passwords were changed"
+    " (local.ugattr.passwordtime).",
+)
 PAGE_SIZE: Final = Setting(
     "local.ugldappagesize",
     kinds.integer(1, 100_000, "entries"),
@@ -275,7 +271,7 @@ SECTION: Final = Section(
         *(HOSTS, PORT, USE_SSL, START_TLS, TLS_VERIFY, TLS_CA, TLS_CERTIFICATE, TLS_KEY),
         *(BIND_METHOD, BIND_DN, BIND_CREDENTIALS, BASE, SCOPE, FILTER, LOGIN_FILTER, AUTH_METHOD),
         *(CONNECT_TIMEOUT, TIMEOUT, RETRY, FAILURES, CONNECTIONS, WAITING, IDLE),
-        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PUSH, PAGE_SIZE),
+        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PUSH, UNSEEN, PAGE_SIZE),
     ),
     _verify,
 )

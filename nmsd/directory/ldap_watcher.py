@@ -16,8 +16,8 @@ from nmsd.directory.ldap_link import Failure
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
+    from nmsd.config.ldap_address import Address
     from nmsd.config.setting import Config
-    from nmsd.directory.ldap_address import Address
     from nmsd.directory.ldap_link import Link
     from nmsd.directory.ldap_servers import Servers
     from nmsd.directory.runtime import Log

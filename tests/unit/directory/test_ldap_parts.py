@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from ldap3.operation.search import parse_filter
 from ldap3.protocol.convert import prepare_filter_for_sending
 
+from nmsd.config.ldap_address import Address, parse_address
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
-from nmsd.directory.ldap_address import Address, parse_address
 from nmsd.directory.ldap_breaker import Breaker
 from nmsd.directory.ldap_cache import Cache
 from nmsd.directory.ldap_query import Queries, escape, fill

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote
+
+from nmsd.config import kinds
+from nmsd.config.setting import Kind
 
 LDAP_PORT: Final = 389
 LDAPS_PORT: Final = 636
@@ -58,6 +61,20 @@ def parse_address(text: str, port: int = 0, use_ssl: bool = False) -> Address:
     host, own_port = _split(rest.removesuffix("/"), text)
     registered = LDAPS_PORT if scheme == "ldaps" else LDAP_PORT
     return Address(scheme, host, own_port or port or registered)
+
+
+def servers() -> Kind[tuple[str, ...]]:
+    """The kind of settings that name directory servers."""
+    allowed = "LDAP URLs or host:port, in order of preference, with commas between"
+    listed = kinds.words(allowed)
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found = tuple(word for piece in listed.parse(value) for word in piece.split())
+        for word in found:
+            parse_address(word)
+        return found
+
+    return Kind(parse, listed.write, allowed, "force_list")
 
 
 def _split(rest: str, text: str) -> tuple[str, int]:
