@@ -129,8 +129,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
         except (OSError, ValueError) as error:
             log("Warning", "General", "settings not read again", error=error)
             return
-        settings = LOGS.get(launch.service, LOGS["nmsd"])
-        log.adjust(config[settings.level], config[settings.max_size], config[settings.max_files])
+        log.adjust(limits(config, launch.service))
 
     if launch.service == CONSOLE.name:
         from nmsd.console import process as console

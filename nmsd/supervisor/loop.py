@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from nmsd.config.load import Loaded, write_snapshot
 from nmsd.config.setting import Section
-from nmsd.log import EventLog
+from nmsd.log import EventLog, limits
 from nmsd.supervisor.child import Child
-from nmsd.supervisor.control import CONSOLE, CONSOLE_COMMANDS, Control, Reply
+from nmsd.supervisor.control import CONSOLE, Control, Reply, is_for_console
 from nmsd.supervisor.facts import server_facts, service_facts
 from nmsd.supervisor.notify import Notify
 from nmsd.supervisor.prepare import Ground
@@ -273,6 +273,7 @@ class Supervisor:
                 self._log("Error", "General", "reload refused, the settings stay as they were", problem=problem)
             reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
             return
+        self._log.adjust(limits(loaded.config, "nmsd"))
         self._notify(*_reloading())
         self._log("Notice", "General", "reloading")
         if self._state == "running":
@@ -313,7 +314,7 @@ class Supervisor:
 
     def _handle_console(self, message: dict[str, Any], reply: Reply) -> None:
         """One request from the console's worker, which may not ask for everything."""
-        if message.get("command") in CONSOLE_COMMANDS:
+        if is_for_console(message):
             self._handle(message, reply)
         else:
             reply({"ok": False, "error": "not for the console"})
