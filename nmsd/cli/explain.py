@@ -47,21 +47,22 @@ def login(instance: Instance, user: str, address: str, service: str, password_st
     """
     config = instance.config()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    steps: list[Step] = []
-    for step in _steps(config, user, password, service, address):
-        steps.append(step)
+    walked: list[Step] = []
+    for step in steps(config, user, password, service, address):
+        walked.append(step)
         if not as_json:
             print_steps([step])
-    refused = [step for step in steps if step.good is False]
+    refused = [step for step in walked if step.good is False]
     # A server that failed is no reason by itself: the next one may have answered.
-    admitted = bool(steps) and steps[-1].what == "result" and steps[-1].good is True
+    admitted = bool(walked) and walked[-1].what == "result" and walked[-1].good is True
     if as_json:
         reason = "" if admitted or not refused else refused[-1].found
-        print_json({"login": user, "admitted": admitted, "reason": reason, "steps": [asdict(step) for step in steps]})
+        print_json({"login": user, "admitted": admitted, "reason": reason, "steps": [asdict(step) for step in walked]})
     return 0 if admitted else 1
 
 
-def _steps(config: Config, login: str, password: str | None, service: str, address: str) -> Iterator[Step]:
+def steps(config: Config, login: str, password: str | None, service: str, address: str) -> Iterator[Step]:
+    """The way of a login, step by step, as the command and the console show it; the last one is the result."""
     from nmsd.directory.step import Step
     from nmsd.directory.users import checks
 
