@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -31,6 +33,8 @@ def worker(
     echo: bool,
 ) -> int:
     """Serve one service on inherited sockets."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGQUIT)
     from nmsd.config.launch import EX_CONFIG, Launch, parse_listener
     from nmsd.config.load import read_snapshot
     from nmsd.config.problem import ConfigError

@@ -11,8 +11,9 @@ pair:
   that the next supervisor can bind.
 
 Signals: SIGTERM: farewell to every session, exit within local.stoptimeout seconds.  SIGUSR1: close the listeners, let
-the sessions end by themselves, exit after the last.  SIGHUP: reopen the logs, reload certificates.  SIGINT comes only
-from a terminal and is the supervisor's business.
+the sessions end by themselves, exit after the last.  SIGHUP: reopen the logs, reload certificates.  SIGQUIT: write to
+standard error where each thread is, as a hung worker is asked to before it is killed.  SIGINT comes only from a
+terminal and is the supervisor's business.
 
 Exit status: 0 after SIGTERM, SIGUSR1 or end of file; EX_CONFIG (78) when the settings make starting pointless: it is
 not tried again; anything else is a failure and the worker is started again.

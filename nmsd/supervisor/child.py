@@ -11,6 +11,7 @@ from typing import Any, Final
 
 _LONGEST_LINE: Final = 1 << 16
 _KILL_AGAIN_S: Final = 5.0  # the system may take its time to end a process that waits for a disk
+_LAST_WORD_S: Final = 1.0  # how long a hung worker has to write where it hangs
 
 
 class Child:
@@ -39,6 +40,7 @@ class Child:
         self.draining = False
         self.silent = False
         """It has closed its end of the status socket, and so is about to end."""
+        self._asked_at: float | None = None
         self._process = process
         self._buffer = b""
 
@@ -111,6 +113,16 @@ class Child:
         self._send(signal.SIGKILL)
         if self.kill_at is not None:
             self.kill_at = now + _KILL_AGAIN_S
+
+    def kill_hung(self, why: str, now: float) -> None:
+        """Has it write to standard error where each of its threads is (config.launch), and a moment later ends it.
+        Called each turn until it is gone."""
+        if self._asked_at is None:
+            self._asked_at = now
+            self.killed_for = self.killed_for or why
+            self._send(signal.SIGQUIT)
+        elif now - self._asked_at >= _LAST_WORD_S:
+            self.kill(why, now)
 
     def ended(self, code: int) -> None:
         """It is no more: waitpid gave this status."""

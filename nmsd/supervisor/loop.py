@@ -192,7 +192,7 @@ class Supervisor:
                 if child.kill_at is not None and now >= child.kill_at:
                     child.kill("killed: did not stop in time", now)
                 elif now - child.heard >= silence:
-                    child.kill(f"killed: said nothing for {silence} s", now)
+                    child.kill_hung(f"killed: said nothing for {silence} s", now)
 
     def _tidy(self) -> None:
         """Closes sockets and removes snapshots that nothing needs any more."""

@@ -8,6 +8,7 @@ a client may be "exit N", "abort" (a signal), "orphan" (leaves one), "hang" (no 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import selectors
@@ -41,6 +42,7 @@ class Worker:
         if self.banner.startswith("exit "):
             return int(self.banner[5:])
         self.reporting = self.banner != "silent"
+        faulthandler.register(signal.SIGQUIT)
         reader, writer = socket.socketpair()
         writer.setblocking(False)
         signal.set_wakeup_fd(writer.fileno())

@@ -63,13 +63,16 @@ def test_a_worker_that_dies_again_and_again_is_started_ever_less_often(instance:
     assert waits == ["1.000", "2.000", "4.000"]
 
 
-def test_a_worker_that_says_nothing_for_long_is_killed_and_replaced(instance: Instance) -> None:
+def test_a_worker_that_says_nothing_for_long_tells_where_it_hangs_is_killed_and_replaced(instance: Instance) -> None:
     instance.write(local__workertimeout=15)
     instance.start()
     (before,) = instance.workers("imap")
     assert instance.client().say("hang") is not None
     until(lambda: [pid for pid in instance.workers("imap") if pid != before], "a new worker")
     assert "said nothing for 15 s" in instance.log()
+    instance.signal(signal.SIGTERM)
+    _, errors = instance.wait()
+    assert "standin.py" in errors.partition("(most recent call first):")[2]
 
 
 def test_wrong_settings_of_one_service_keep_all_from_starting(instance: Instance) -> None:
