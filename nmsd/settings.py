@@ -6,6 +6,7 @@ A part that declares settings adds its SECTION here, one line.
 from typing import Final
 
 from nmsd import log
+from nmsd.config import directory as configuration
 from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
 from nmsd.directory import ldap_settings as ldap
@@ -22,6 +23,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     services.GENERAL_SECTION,
     supervisor.SECTION,
     endpoints.LISTEN_SECTION,
+    configuration.SECTION,
     services.TLS_SECTION,
     services.MESSAGE_SECTION,
     *(service.section() for service in services.MAIL_SERVICES),

@@ -1,4 +1,7 @@
-"""Where the values come from: command line, environment, the file, the default; strongest first.
+"""Where the values come from: command line, environment, the file, the server's entry in the directory, the entry it
+shares with others, the default; strongest first.
+
+Nothing here speaks to a directory: the entries are given, or those of the local copy.
 
 `read` never raises over what is written in them: everything wrong is in `Loaded.problems`, all at once.  `load` raises.
 """
@@ -11,7 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nmsd.config.directory import HOSTS
+from nmsd.config.entries import PLACES, Entries, interpret
 from nmsd.config.file import check_value, did_you_mean, known_settings, read_file
+from nmsd.config.local_copy import read_copy
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Config, Section, Setting
 
@@ -22,22 +28,42 @@ DEFAULT: Final = "default"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: a file and line, or the source's name with line 0."""
+    """Where a value comes from: a file and line, or the source's name with line 0; `place` is the kind of entry it is
+    from, '' for what is not from the directory."""
 
     source: str
     line: int = 0
+    place: str = ""
 
     def __str__(self) -> str:
+        if self.place:
+            return f"{self.place} {self.source.partition(': ')[0]}"
         return f"{self.source}:{self.line}" if self.line else self.source
+
+    @property
+    def beats_file(self) -> bool:
+        """Whether it is stronger than the file, so that a change of that would change nothing."""
+        return self.source in (ENVIRONMENT, COMMAND_LINE)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The values in force, where each comes from (by name; what is not there is a default), and what is wrong."""
+    """The values in force, where each comes from (by name; what is not there is a default), and what is wrong.
+
+    `entries` are those of the directory that were used: None if none is configured, or it was never read.  `notes` tell
+    what is odd about them but not wrong.
+    """
 
     config: Config
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
+    entries: Entries | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lacks_entries(self) -> bool:
+        """Whether there should be settings from the directory, and are none."""
+        return bool(self.config[HOSTS]) and self.entries is None
 
 
 def config_path(instance: str) -> str:
@@ -56,8 +82,10 @@ def read(
     *,
     environ: Mapping[str, str],
     overrides: Sequence[str] = (),
+    entries: Entries | None = None,
 ) -> Loaded:
-    """All sources of the instance in this directory.  `overrides` are the command line's `name=value`."""
+    """All sources of the instance in this directory.  `overrides` are the command line's `name=value`; `entries` those
+    of the directory, without which the local copy is used, if the settings name a directory at all."""
     instance = os.path.abspath(instance)
     known = known_settings(sections)
     path = config_path(instance)
@@ -69,13 +97,15 @@ def read(
         texts[name], origins[name] = text, Origin(ENVIRONMENT)
     for name, text in _from_command_line(known, overrides, problems).items():
         texts[name], origins[name] = text, Origin(COMMAND_LINE)
-    config = Config({name: known[name].kind.parse(text) for name, text in texts.items()}, instance)
+    notes: list[str] = []
+    entries = _from_entries(known, Config(_parse(known, texts), instance), entries, texts, origins, problems, notes)
+    config = Config(_parse(known, texts), instance)
     wrong = {problem.name for problem in problems}
     for section in sections:
         for name, text in section.verify(config):
             if name not in wrong:
                 problems.append(problem_of(config, known[name], origins, text))
-    return Loaded(config, origins, tuple(problems))
+    return Loaded(config, origins, tuple(problems), entries, tuple(notes))
 
 
 def load(
@@ -142,6 +172,35 @@ def _from_command_line(
             else:
                 problems.append(problem)
     return found
+
+
+def _parse(known: Mapping[str, Setting[Any]], texts: Mapping[str, str]) -> dict[str, Any]:
+    return {name: known[name].kind.parse(text) for name, text in texts.items()}
+
+
+def _from_entries(
+    known: Mapping[str, Setting[Any]],
+    local: Config,
+    entries: Entries | None,
+    texts: dict[str, str],
+    origins: dict[str, Origin],
+    problems: list[Problem],
+    notes: list[str],
+) -> Entries | None:
+    """Adds what the entries say to what stronger sources leave open; gives the entries, if there are any."""
+    if not local[HOSTS]:
+        return None
+    entries = entries or read_copy(local)
+    if entries is None:
+        return None
+    found = interpret(entries, known)
+    problems += found.problems
+    notes += found.notes
+    for place in reversed(PLACES):
+        for name, value in found.values[place].items():
+            if name not in texts:
+                texts[name], origins[name] = value.text, Origin(value.source, place=place)
+    return entries
 
 
 def write_snapshot(path: str, loaded: Loaded, sections: Sequence[Section]) -> None:

@@ -6,7 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from nmsd.config.entries import attribute_class
 from nmsd.config.file import END_LINE, FIRST_LINE, quote, spec_lines
+from nmsd.config.schema import schema_files
 from nmsd.config.setting import Section, Setting
 
 _WIDTH: Final = 100
@@ -53,7 +55,9 @@ def reference(sections: Sequence[Section]) -> str:
         "# Settings\n\n"
         "All settings of `etc/nmsd.conf`, in its order. The strongest source of a value wins: the command line"
         " (`nmsd run -o NAME=VALUE`), the environment (`service.imap.port` is `NMSD_SERVICE_IMAP_PORT`), the file, the"
-        " default. `nmsd config describe NAME` tells the same of one setting, and the value in force.\n"
+        " server's entry in a directory and the one it shares with others"
+        " ([configuration-in-the-directory.md](configuration-in-the-directory.md)), the default. `nmsd config describe"
+        " NAME` tells the same of one setting, and the value in force.\n"
     )
     parts = [head]
     for section in sections:
@@ -71,6 +75,8 @@ def _entry(setting: Setting[Any]) -> str:
     ]
     if setting.label:
         facts.append(f"In the console: {setting.label}.")
+    if attribute_class(setting):
+        facts.append(f"In the directory also: `{setting.attribute}` of `{attribute_class(setting)}`.")
     if setting.secret:
         facts.append("It is a secret: shown nowhere.")
     return f"\n### {setting.name}\n\n{setting.help}\n\n" + "\n".join(f"- {fact}" for fact in facts) + "\n"
@@ -87,4 +93,5 @@ def generated(sections: Sequence[Section]) -> dict[str, str]:
         "etc/nmsd.conf": sample_file(sections),
         "etc/nmsd.spec": specification(sections),
         "docs/settings.md": reference(sections),
+        **schema_files(sections),
     }

@@ -152,6 +152,7 @@ IMAP: Final = service_settings("imap", port=143, ssl_port=993, has_ssl_port=True
 POP: Final = service_settings("pop", port=110, ssl_port=995, has_ssl_port=True, max_sessions=600, idle_minutes=10)
 LMTP: Final = service_settings(
     "lmtp", port=24, ssl_port=2424, has_ssl_port=False, max_sessions=600, idle_minutes=5, bind="127.0.0.1"
+            attribute="nsmsgBanner",
 )
 
 LISTEN: Final = Setting(
@@ -160,6 +161,7 @@ LISTEN: Final = Setting(
     ("0.0.0.0", "::"),
     "The addresses the services listen on. The default is all, IPv4 and IPv6.",
     reload="worker",
+            attribute="nsmsgPlainTextMinCipher",
 )
 HOSTNAME: Final = Setting(
     "local.hostname",
@@ -168,6 +170,7 @@ HOSTNAME: Final = Setting(
     "The name this server gives itself in greetings. Empty: what the system says.",
 )
 DEFAULT_DOMAIN: Final = Setting(
+            attribute="nsmsgMaxSessions",
     "service.defaultdomain",
     kinds.text("a domain"),
     "",
@@ -175,6 +178,7 @@ DEFAULT_DOMAIN: Final = Setting(
 )
 
 MAX_MESSAGE_SIZE: Final = Setting(
+            attribute="nsmsgMaxThreads",
     "store.maxmessagesize",
     kinds.size(1 << 16, 1 << 30),
     50 << 20,
@@ -183,6 +187,7 @@ MAX_MESSAGE_SIZE: Final = Setting(
 
 
 def host_name(config: Config) -> str:
+            attribute="nsmsgNumProcesses",
     """The name this server gives itself."""
     return config[HOSTNAME] or os.uname().nodename
 
@@ -191,6 +196,7 @@ CERTIFICATE: Final = Setting(
     "encryption.nscertfile",
     kinds.path(),
     "etc/tls/cert.pem",
+            attribute="nsmsgIdleTimeout",
     "The certificate shown to clients, in PEM, with the chain behind it. Put one here that your clients trust;"
     " `nmsd init` makes one that signs itself. Empty: no TLS at all.",
 )
@@ -213,6 +219,7 @@ LMTP_SOCKET_MODE: Final = Setting(
     kinds.mode(),
     0o666,
     "The mode of the Unix socket. Every local process may deliver over the TCP port too, so the default lets all; who"
+    attribute="nsmsgListenAddr",
     " can reach it is decided by the directory it is in.",
     reload="worker",
 )

@@ -42,6 +42,8 @@ class Setting(Generic[T]):
     secret: bool = False
     label: str = ""
     """The console's label, where Netscape had one."""
+    attribute: str = ""
+    """Netscape's attribute for it in a server's entry, where there was one (config.entries tells the class)."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ DEFAULT_SIZE: Final = Setting(
     kinds.integer(-1, 1 << 50, "bytes"),
     -1,
     "How many bytes an account may hold whose entry does not say; -1, the default, as many as it likes.",
+    attribute="nsmsgDefaultMailboxQuota",
 )
 DEFAULT_MESSAGES: Final = Setting(
     "store.defaultmessagequota",

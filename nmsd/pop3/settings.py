@@ -13,6 +13,7 @@ MIN_POLL: Final = Setting(
     " where clients poll every few seconds; each process counts for itself. 0, Netscape's default, never makes"
     " anybody wait.",
     label="Minimum time between polls",
+    attribute="nsmsgPOPMinPoll",
 )
 MARK_SEEN: Final = Setting(
     "service.pop.markseen",

@@ -93,12 +93,14 @@ BAD_LOGIN_FORGET: Final = Setting(
 )
 BAD_LOGIN_WAITING: Final = Setting(
     "service.badlogin.waiting",
+    attribute="nsmsgAuthCacheSize",
     kinds.integer(1, 1000),
     4,
     "How many failed logins of one address or to one account may be held back at the same time in a worker; further"
     " attempts are refused without a look at the password. It bounds guessing over many connections at once.",
 )
 STORE_ADMINS: Final = Setting(
+    attribute="nsmsgAuthCacheTTL",
     "store.admins",
     kinds.words("login names, with commas between"),
     (),
@@ -123,3 +125,4 @@ LOGIN_SECTION: Final = Section(
     ),
 )
 SECTIONS: Final = (SESSION_SECTION, TLS_SECTION, LOGIN_SECTION)
+    attribute="nsmsgAdmins",
