@@ -30,6 +30,21 @@ _COMMAND_MAX = 1 << 20
 _SKIP_MAX = 1 << 26
 """A refused literal that the client sends anyway is read past up to this size; a longer one ends the session."""
 
+_LIMIT_CODES = (b"LIMIT", b"TOOBIG", b"OVERQUOTA")
+"""Response codes of refusals that an administrator can do something about."""
+
+
+class _Refusal:
+    """Why a command is refused before it is parsed, and with which status; the literals that still come are read
+    past."""
+
+    __slots__ = ("code", "status", "text")
+
+    def __init__(self, status: bytes, text: str, code: bytes = b"") -> None:
+        self.status = status
+        self.text = text
+        self.code = code
+
 
 class ImapConversation:
     """One connection."""
@@ -43,8 +58,8 @@ class ImapConversation:
         "_greeting",
         "_last_told",
         "_literals",
-        "_no",
         "_parts",
+        "_refusal",
         "_start",
         "_tables",
         "_tag",
@@ -65,7 +80,7 @@ class ImapConversation:
         self._start: int = 0
         self._parts: list[bytes] = []
         self._literals: list[Literal] = []
-        self._no: No | None = None
+        self._refusal: _Refusal | None = None
         self._continue: Continue | None = None
         self._bad: int = 0
         self._ended: bool = False
@@ -172,15 +187,7 @@ class ImapConversation:
 
     def _take(self, line: bytes | Trouble) -> Job | None:
         if isinstance(line, Trouble):
-            # Within a command, such as IDLE, it ends that command; else the tag is its own, where it looks like one.
-            tag = self._tag
-            if self._continue is None and not self._parts:
-                tag, name, _ = split_tag(self._framer.dropped)
-                tag = tag if name else b""
-            self._continue = None
-            self.account = ""
-            self._reset()
-            return self._say_bad(tag or b"*", line.value)
+            return self._take_trouble(line)
         if self._continue is not None:
             return self._go_on(line)
         text, announced = split_announcement(line)
@@ -201,65 +208,106 @@ class ImapConversation:
         self._parts.append(text)
         if announced is not None:
             return self._announce(announced)
+        refusal = self._refusal
         command = self._command
-        if command is None:  # refused, and its literals read past
-            tag = self._tag
-            refusal = "Unknown command" if self._no is None else self._no.text
-            self._reset()
-            return self._say_bad(tag, refusal)
-        return Job(self._answer(self._tag, command), command.inline)
+        if refusal is not None:  # and its literals have been read past
+            return self._refuse(refusal)
+        assert command is not None
+        return Job(self._finish(self._tag, command, self._perform(command)), command.inline)
+
+    def _take_trouble(self, trouble: Trouble) -> Job | None:
+        # Within a command, such as IDLE, it ends that command; else the tag is its own, where it looks like one.
+        tag = self._tag
+        if self._continue is None and not self._parts:
+            tag, name, _ = split_tag(self._framer.dropped)
+            tag = tag if name else b""
+        _, announced = split_announcement(self._framer.dropped_end)
+        if self._continue is not None:
+            announced = None  # its lines are no commands, and have no literals
+        self._note_limit(trouble.value, settings.MAX_LINE.name)
+        self._continue = None
+        self.account = ""
+        return self._refuse_unknown(tag or b"*", trouble.value, announced)
 
     def _refuse_unknown(self, tag: bytes, text: str, announced: Announced | None) -> Job | None:
         # A literal the client does not wait with must be read past before its command can be refused.
         self._reset()
-        if announced is not None and not announced.synchronizing:
-            if announced.size > _SKIP_MAX:
-                return Job(self._part("Literal too large"), True)
-            self._tag = tag
-            self._parts = [b""]
-            self._no = No(text)
-            self._command = None
-            self._framer.skip(announced)
-            return None
-        return self._say_bad(tag, text)
+        if announced is None or announced.synchronizing:
+            return self._say_bad(tag, text)
+        self._tag = tag
+        self._parts = [b""]
+        return self._pass_over(announced, _Refusal(b"BAD", text))
 
     def _announce(self, announced: Announced) -> Job | None:
-        refusal = self._no or self._judge(announced)
+        if self._refusal is not None:
+            return self._refuse(self._refusal) if announced.synchronizing else self._pass_over(announced, self._refusal)
+        refusal = self._judge(announced)
         if refusal is None:
             self._framer.accept(announced)
             return Job(iter((b"+ OK\r\n",)), True) if announced.synchronizing else None
         if announced.synchronizing:
-            tag = self._tag
-            if self._command is not None:
-                self.session.shared.tally.count(self._command.name, b"NO")
-            self._reset()
-            return Job(iter((_tagged(tag, b"NO", refusal.code, refusal.text),)), True)
+            return self._refuse(refusal)
+        return self._pass_over(announced, refusal)
+
+    def _pass_over(self, announced: Announced, refusal: _Refusal) -> Job | None:
+        """Reads past a literal that comes all the same; where it is too long for that, says farewell (RFC 7888 §4)."""
         if announced.size > _SKIP_MAX:
-            return Job(self._part(refusal.text, refusal.code), True)
-        self._no = refusal
+            self._note_limit("Literal too large to read past, connection closed", size=announced.size)
+            return Job(self._part(refusal.text, b"TOOBIG"), True)
+        self._refusal = refusal
         self._framer.skip(announced)
         return None
 
-    def _judge(self, announced: Announced) -> No | None:
+    def _refuse(self, refusal: _Refusal) -> Job:
+        """The tagged end of a command that is not carried out."""
+        tag = self._tag
+        name = UNKNOWN if self._command is None else self._command.name
+        self._reset()
+        if refusal.status == b"BAD":
+            return Job(self._bad_answer(tag, refusal.text, name, refusal.code), True)
+        self.session.shared.tally.count(name, refusal.status)
+        return Job(iter((_tagged(tag, refusal.status, refusal.code, refusal.text),)), True)
+
+    def _judge(self, announced: Announced) -> _Refusal | None:
         config = self.session.shared.config
-        assert self._command is not None
+        command = self._command
+        assert command is not None
         small_only = config[settings.NONSYNC_LITERALS] == "small"
         if small_only and not announced.synchronizing and announced.size > _LITERAL_MINUS:
-            return No("Non-synchronizing literal too large", b"TOOBIG")
+            # RFC 7888 §5
+            self._note_limit("Literal too large not to wait", settings.NONSYNC_LITERALS.name, announced.size)
+            return _Refusal(b"BAD", "Non-synchronizing literal too large", b"TOOBIG")
         if len(self._literals) >= config[settings.MAX_LITERALS]:
-            return No("Too many literals", b"LIMIT")
+            self._note_limit("Too many literals", settings.MAX_LITERALS.name)
+            return _Refusal(b"NO", "Too many literals", b"LIMIT")
         total = announced.size + sum([len(part) for part in self._parts])
         total += sum([len(literal.data) for literal in self._literals])
-        if self._command.streams:
+        if command.streams:
             if announced.size > config[MAX_MESSAGE_SIZE]:
-                return No("Message too large", b"TOOBIG")
+                self._note_limit("Message too large", MAX_MESSAGE_SIZE.name, announced.size)
+                return _Refusal(b"NO", "Message too large", b"TOOBIG")
             if total > config[settings.MAX_APPEND]:
-                return No("Too much at once", b"TOOBIG")
-        elif announced.size > NAME_LIMIT:
-            return No("Literal too large", b"TOOBIG")
-        elif total > _COMMAND_MAX:
-            return No("Command too large", b"TOOBIG")
+                self._note_limit("Too much at once", settings.MAX_APPEND.name, total)
+                return _Refusal(b"NO", "Too much at once", b"TOOBIG")
+        elif announced.size > NAME_LIMIT or total > _COMMAND_MAX:
+            what = "Literal too large" if announced.size > NAME_LIMIT else "Command too large"
+            self._note_limit(what, size=max(announced.size, total))
+            return _Refusal(b"NO", what, b"TOOBIG")
         return None
+
+    def _note_limit(self, what: str, setting: str = "", size: int = 0) -> None:
+        """Tells the administrator of a limit that a client has met: its owner may ask, and it may want raising."""
+        command = "" if self._command is None else self._command.name.decode("ascii")
+        fields: dict[str, object] = {"session": self.session.id, "address": self.session.peer.address}
+        if self.user:
+            fields["user"] = self.user
+        if command:
+            fields["command"] = command
+        if size:
+            fields["size"] = size
+        if setting:
+            fields["limit"] = setting
+        self.session.shared.log("Notice", "Protocol", what[0].lower() + what[1:], **fields)
 
     def _lose(self, error: OSError) -> Job:
         self.session.shared.log("Error", "Store", f"cannot spool a literal: {error}", session=self.session.id)
@@ -272,7 +320,7 @@ class ImapConversation:
             self._parts = []
             self._literals = []
         self._command = None
-        self._no = None
+        self._refusal = None
         self._tag = b""
 
     # Answering
@@ -283,15 +331,6 @@ class ImapConversation:
         self._continue = None
         self.account = ""
         return Job(self._finish(self._tag, self._command, step.handler(self.session, line)), step.inline)
-
-    def _answer(self, tag: bytes, command: Command) -> Iterator[Output]:
-        if self._no is not None:
-            refusal = self._no
-            self._reset()
-            self.session.shared.tally.count(command.name, b"NO")
-            yield _tagged(tag, b"NO", refusal.code, refusal.text)
-            return
-        yield from self._finish(tag, command, self._perform(command))
 
     def _perform(self, command: Command) -> Answer:
         arguments = command.parse(Reader(self._parts, self._literals, self._start), self.session)
@@ -324,6 +363,8 @@ class ImapConversation:
             self._bad = 0
         except No as no:  # mypyc keeps a generator's variable to one type, so each of these has its own
             status, code, text = b"NO", no.code, no.text
+            if code in _LIMIT_CODES:
+                self._note_limit(text)
         except BadSyntax as bad:
             self._reset()
             yield from self._bad_answer(tag, f"{command.name.decode()}: {bad}", command.name)
@@ -335,7 +376,7 @@ class ImapConversation:
         except NmsdError as error:
             refusal = as_no(error)
             if not isinstance(error, DirectoryError):  # the gate tells of those
-                level = "Warning" if is_servers_fault(error) else "Debug"
+                level = "Warning" if is_servers_fault(error) else "Notice" if refusal.code in _LIMIT_CODES else "Debug"
                 session.shared.log(
                     level, "Store", str(error), session=session.id, user=self.user, command=command.name.decode()
                 )
@@ -378,11 +419,14 @@ class ImapConversation:
     def _say_bad(self, tag: bytes, text: str) -> Job:
         return Job(self._bad_answer(tag, text), True)
 
-    def _bad_answer(self, tag: bytes, text: str, name: bytes = UNKNOWN) -> Iterator[Output]:
-        self.session.shared.tally.count(name, b"BAD")
+    def _bad_answer(self, tag: bytes, text: str, name: bytes = UNKNOWN, code: bytes = b"") -> Iterator[Output]:
+        session = self.session
+        session.shared.tally.count(name, b"BAD")
+        session.shared.log("Information", "Protocol", "bad command", session=session.id, reason=text)
         self._bad += 1
-        yield _tagged(tag, b"BAD", b"", text)
-        if self._bad >= self.session.shared.config[settings.MAX_BAD_COMMANDS]:
+        yield _tagged(tag, b"BAD", code, text)
+        if self._bad >= session.shared.config[settings.MAX_BAD_COMMANDS]:
+            self._note_limit("Too many bad commands", settings.MAX_BAD_COMMANDS.name)
             yield self._bye("Too many invalid commands")
             yield Control.CLOSE
 

@@ -17,6 +17,7 @@ _ANNOUNCEMENT: Final = re.compile(rb"(~?)\{([0-9]{1,19})(\+?)\}\Z")
 
 _CR: Final = 13
 _DROPPED_KEPT: Final = 256
+_ANNOUNCEMENT_MAX: Final = 32
 
 SPOOL_MEMORY: Final = 1 << 20
 """A literal above this many bytes goes to a temporary file."""
@@ -67,6 +68,7 @@ class Framer:
         "_pieces",
         "_skipping",
         "dropped",
+        "dropped_end",
     )
 
     def __init__(self, line_limit: int) -> None:
@@ -80,6 +82,8 @@ class Framer:
         self._skipping = False
         self.dropped: bytes = b""
         """How the last line that was too long began: its tag, if it had one, is in there."""
+        self.dropped_end: bytes = b""
+        """How that line ended: the announcement of a literal that follows, if there is one, is in there."""
 
     def feed(self, data: bytes) -> None:
         """Takes bytes as they come."""
@@ -101,15 +105,18 @@ class Framer:
         buffer = self._buffer
         end = buffer.find(b"\n")
         if self._dropping:
+            self.dropped_end = (self.dropped_end + (buffer if end < 0 else buffer[:end]))[-_ANNOUNCEMENT_MAX:]
             if end < 0:
                 self._buffer = b""
                 return None
             self._buffer = buffer[end + 1 :]
             self._dropping = False
+            self.dropped_end = self.dropped_end.removesuffix(b"\r")
             return Trouble.TOO_LONG
         if end < 0:
             if len(buffer) > self._line_limit + 2:
                 self.dropped = buffer[:_DROPPED_KEPT]
+                self.dropped_end = buffer[-_ANNOUNCEMENT_MAX:]
                 self._buffer = b""
                 self._dropping = True
             return None
@@ -121,6 +128,7 @@ class Framer:
         if len(line) <= self._line_limit:
             return line
         self.dropped = line[:_DROPPED_KEPT]
+        self.dropped_end = line[-_ANNOUNCEMENT_MAX:]
         return Trouble.TOO_LONG
 
     def accept(self, announced: Announced) -> None:

@@ -10,18 +10,21 @@ from nmsd.imap.commands.status import parse_items, status_line
 from nmsd.imap.registry import Answer, Command, StatusItem
 from nmsd.imap.session import Session
 from nmsd.imap.state import LOGGED_IN
-from nmsd.model.mailbox import INBOX, Mailbox, parents
+from nmsd.model.mailbox import INBOX, SEPARATOR, Mailbox, parents
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.mailboxname import decode_name
 from nmsd.wire.reader import Reader
 
 _SELECTIONS: Final = (b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE")
 _RETURNS: Final = (b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"STATUS")
+_NO_NAME: Final = SEPARATOR
+"""A pattern that no mailbox can match."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """`patterns` are whole (reference included); `returns` holds the return options but STATUS, which is `status`."""
+    """`patterns` are whole (reference included), none where the hierarchy's root is asked for; `returns` holds the
+    return options but STATUS, which is `status`."""
 
     patterns: tuple[str, ...]
     selections: frozenset[bytes]
@@ -60,31 +63,34 @@ def _sorted(names: set[str]) -> list[str]:
 def _parse_list(reader: Reader, session: Session) -> Arguments:
     reader.space()
     selections: frozenset[bytes] = frozenset()
-    if reader.maybe(b"("):
+    is_extended = reader.maybe(b"(")
+    if is_extended:
         selections = _parse_selections(reader)
         reader.space()
     reference = decode_name(reader.astring(), session.utf8)
     reader.space()
     patterns: list[str] = []
     if reader.maybe(b"("):
+        is_extended = True
         while True:
-            patterns.append(reference + decode_name(reader.list_mailbox(), session.utf8))
+            patterns.append(decode_name(reader.list_mailbox(), session.utf8))
             if reader.maybe(b")"):
                 break
             reader.space()
     else:
-        pattern = decode_name(reader.list_mailbox(), session.utf8)
-        # An empty pattern asks for the hierarchy's root, whatever the reference (RFC 9051 §6.3.9).
-        patterns.append(reference + pattern if pattern else "")
+        patterns.append(decode_name(reader.list_mailbox(), session.utf8))
     returns: set[bytes] = set()
     status: list[StatusItem] = []
     if reader.maybe_space():
+        is_extended = True
         if reader.keyword() != b"RETURN":
             raise BadSyntax("Expected RETURN")
         reader.expect(b" (")
         status = _parse_returns(reader, returns)
     reader.end()
-    return Arguments(tuple(patterns), selections, frozenset(returns), status)
+    # An empty pattern asks for the hierarchy's root, but in an extended LIST it matches nothing (RFC 5258 §3).
+    whole = tuple(reference + pattern for pattern in patterns if pattern)
+    return Arguments(whole or ((_NO_NAME,) if is_extended else ()), selections, frozenset(returns), status)
 
 
 def _parse_selections(reader: Reader) -> frozenset[bytes]:
@@ -135,16 +141,14 @@ def _inbox(pattern: str) -> str:
 
 
 def _run_list(session: Session, arguments: Arguments) -> Answer:
-    if arguments.patterns == ("",):
+    if not arguments.patterns:
         yield b'* LIST (\\Noselect) "/" ""\r\n'
         return None
     account = session.mail()
     tree = Tree(account.mailboxes(), account.subscriptions())
     matches = _compile(arguments.patterns)
     lines: list[bytes] = []
-    for name, child_info in _selected(tree, arguments.selections):
-        if matches.match(name) is None:
-            continue
+    for name, child_info in _selected(tree, arguments.selections, matches):
         attributes = tree.attributes(name)
         asked = b"SUBSCRIBED" in arguments.selections or b"SUBSCRIBED" in arguments.returns
         if asked and name in tree.subscribed:
@@ -157,22 +161,26 @@ def _run_list(session: Session, arguments: Arguments) -> Answer:
     return None
 
 
-def _selected(tree: Tree, selections: frozenset[bytes]) -> list[tuple[str, tuple[str, ...]]]:
-    """The names the selection options choose, each with what CHILDINFO says of it (RFC 5258 §3.5)."""
+def _selected(tree: Tree, selections: frozenset[bytes], matches: re.Pattern[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """The names that match and that the selection options choose, each with what CHILDINFO says of it."""
     wanted = selections & {b"SUBSCRIBED", b"SPECIAL-USE"}
     if not wanted:
-        return [(name, ()) for name in tree.names()]
+        return [(name, ()) for name in tree.names() if matches.match(name)]
     chosen: set[str] = set(tree.mailboxes) | tree.subscribed
     if b"SUBSCRIBED" in wanted:
         chosen &= tree.subscribed
     if b"SPECIAL-USE" in wanted:
         chosen = {name for name in chosen if name in tree.mailboxes and tree.mailboxes[name].special_use}
+    told = {name for name in chosen if matches.match(name)}
     above: set[str] = set()
     if b"RECURSIVEMATCH" in selections:
         for name in chosen:
             above.update(parents(name))
-    told = tuple(option.decode("ascii") for option in sorted(wanted))
-    return [(name, told if name in above else ()) for name in _sorted(chosen | above)]
+            # What is not chosen itself is told only for the sake of one that would not be told (RFC 5258 §3.5).
+            if name not in told:
+                told.update(parent for parent in parents(name) if matches.match(parent))
+    options = tuple(option.decode("ascii") for option in sorted(wanted))
+    return [(name, options if name in above else ()) for name in _sorted(told)]
 
 
 def _line(session: Session, command: bytes, name: str, attributes: list[str], child_info: tuple[str, ...]) -> bytes:

@@ -51,17 +51,15 @@ def _open(read_only: bool) -> Callable[[Session, Arguments], Answer]:
 
 def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
     """Opens a mailbox: its size, flags and numbers, then what the parameters add."""
-    was_selected = session.state == State.SELECTED
-    if was_selected:
+    if session.state == State.SELECTED:
         session.deselect()
+        yield b"* OK [CLOSED] Previous mailbox is closed\r\n"  # even where the new one cannot be opened
     account = session.mail()
     stamp = session.shared.changes.stamp(account.name)
     mailbox = account.mailbox(arguments.name)
     mailbox, uids, first_unseen = account.snapshot(mailbox.id)
     if not read_only and mailbox.recent_uid < mailbox.uidnext:
         mailbox = replace(mailbox, recent_uid=session.claim_recent(mailbox.id, mailbox.recent_uid, mailbox.uidnext))
-    if was_selected:
-        yield b"* OK [CLOSED] Previous mailbox is closed\r\n"
     view = View(mailbox, uids, read_only, stamp)
     session.select(view)
     yield b"".join(_describe(session, view, first_unseen))

@@ -192,8 +192,8 @@ def _content_part(name: bytes, text_only: bool, seen: bool) -> FetchPart:
             yield from write_text(name, text)
         else:
             yield name + b" {%d}\r\n" % size
-            yield header
-            yield text
+            yield without_nul(header)
+            yield without_nul(text)
 
     fields = (Field.SIZE, Field.HEADER, Field.TEXT)
     return FetchPart(name, fields, write=content, sets_seen=seen, text_limit=_WHOLE_LIMIT)
@@ -221,11 +221,17 @@ def _fields_part(name: bytes, section: Section, partial: Partial | None, seen: b
     return FetchPart(name, (Field.HEADER,), write=own, sets_seen=seen)
 
 
+def without_nul(text: bytes) -> bytes:
+    """`text` as a literal may hold it: NUL has no place in one (RFC 9051 §4.3.1, §9).  Each is told as 0x80, as Dovecot
+    does, so that sizes and offsets stay right; what is stored comes whole in BINARY's literal8."""
+    return text.replace(b"\0", b"\x80")
+
+
 def write_text(name: bytes, text: bytes) -> Iterator[bytes]:
     """An item whose value is `text`, as a literal; an empty one quoted."""
     if text:
         yield name + b" {%d}\r\n" % len(text)
-        yield text
+        yield without_nul(text)
     else:
         yield name + b' ""'
 
@@ -239,11 +245,11 @@ def write_span(name: bytes, content: Content, offset: int, length: int, binary: 
         return
     piece = content.get(offset, min(length, STREAM_BYTES) if content.text is None else length)
     yield name + b" %b{%d}\r\n" % (binary, length)
-    yield piece
+    yield piece if binary else without_nul(piece)
     left = length - len(piece)
     while left > 0:
         piece = content.row.read(offset + length - left, min(left, STREAM_BYTES))
         if not piece:
             raise Bye("A message was expunged while it was being sent")
-        yield piece
+        yield piece if binary else without_nul(piece)
         left -= len(piece)
