@@ -73,6 +73,8 @@ class Child:
                 self.silent = True
                 break
             self.heard = now
+            if self._asked_at is not None:  # it only seemed to hang
+                self._asked_at, self.killed_for = None, ""
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             self._buffer = self._buffer[-_LONGEST_LINE:]
             for line in lines:
