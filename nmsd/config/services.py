@@ -14,6 +14,15 @@ BANNER: Final = "%h %p service (%P %V) ready on %d"
 
 
 @dataclass(frozen=True)
+class CertificateSettings:
+    """What a service does with clients' certificates."""
+
+    allow: Setting[bool]
+    require: Setting[bool]
+    preauth: Setting[bool]
+
+
+@dataclass(frozen=True)
 class ServiceSettings:
     """One service's settings.  `name` is the service's in setting names: imap, pop, lmtp."""
 
@@ -31,9 +40,12 @@ class ServiceSettings:
     idle_timeout: Setting[int]
     tls_only: bool = False
     """Whether `port` itself takes nothing but TLS, so that there is no service without a certificate."""
+    certificates: CertificateSettings | None = None
+    """None where users do not log in by certificate."""
 
     def section(self) -> Section:
         """The settings under one heading."""
+        logins = self.certificates
         return Section(
             f"{self.name.upper()} service",
             (
@@ -48,8 +60,43 @@ class ServiceSettings:
                 self.max_threads,
                 self.num_processes,
                 self.idle_timeout,
+                *((logins.allow, logins.require, logins.preauth) if logins is not None else ()),
             ),
         )
+
+
+def certificate_settings(name: str) -> CertificateSettings:
+    """The settings `service.NAME.*certificate*`."""
+    prefix = f"service.{name}."
+    title = name.upper()
+    return CertificateSettings(
+        allow=Setting(
+            prefix + "allowcertificatelogin",
+            kinds.boolean(),
+            True,
+            f"Whether {title} clients are asked for a certificate and may log in with it. They are asked only once"
+            " encryption.clientcafile names authorities to trust, so the default changes nothing by itself; no keeps"
+            " this one service to passwords.",
+            label="Allow certificate-based login",
+        ),
+        require=Setting(
+            prefix + "requirecertificate",
+            kinds.boolean(),
+            False,
+            f"Whether {title} is refused to clients without an acceptable certificate, passwords or not. A session"
+            " without TLS cannot log in then. The default lets passwords and certificates stand side by side.",
+            label="Require a client certificate",
+        ),
+        preauth=Setting(
+            prefix + "certificatepreauth",
+            kinds.boolean(),
+            False,
+            "Whether a client whose certificate stands for a user is logged in before its first command, on the port"
+            " for TLS, as on Netscape's servers. The default waits for the client to ask (AUTHENTICATE EXTERNAL):"
+            " a client that is set to log in by password is confused by finding itself logged in.",
+            label="Log in by certificate before the first command",
+        ),
+    )
 
 
 def service_settings(
@@ -105,6 +152,7 @@ def service_settings(
             BANNER,
             "What the greeting says. Change it to tell less, or to show who runs the server.",
             label="Service banner",
+            attribute="nsmsgBanner",
         ),
         plaintext_min_cipher=Setting(
             prefix + "plaintextmincipher",
@@ -113,6 +161,7 @@ def service_settings(
             "How many bits the session's cipher must have before a plain-text password is taken: -1 never takes one, 0"
             " always does, 128 wants TLS. The default is Netscape's; raise it once all clients use TLS.",
             label="Allow password login; minimum cipher length",
+            attribute="nsmsgPlainTextMinCipher",
         ),
         max_sessions=Setting(
             prefix + "maxsessions",
@@ -121,6 +170,7 @@ def service_settings(
             "Most sessions one process serves. Each takes a file descriptor; a process lowers the number to what its"
             " limit allows and says so.",
             label="Maximum number of network connections per process",
+            attribute="nsmsgMaxSessions",
         ),
         max_threads=Setting(
             prefix + "maxthreads",
@@ -128,6 +178,7 @@ def service_settings(
             1000,
             "Most commands one process executes at once. Further ones wait their turn; sessions stay open.",
             label="Maximum number of threads per process",
+            attribute="nsmsgMaxThreads",
         ),
         num_processes=Setting(
             prefix + "numprocesses",
@@ -136,6 +187,7 @@ def service_settings(
             "How many processes serve it. One for each processor core is the most that helps.",
             label="Number of processes",
             reload="worker",
+            attribute="nsmsgNumProcesses",
         ),
         idle_timeout=Setting(
             prefix + "idletimeout",
@@ -144,15 +196,21 @@ def service_settings(
             f"After how many minutes without a word from the client a session is dropped. {idle_minutes} is the least"
             " the standard allows for a busy network's sake; lower it only for tests.",
             label="Drop client connections if idle for",
+            attribute="nsmsgIdleTimeout",
         ),
     )
 
 
-IMAP: Final = service_settings("imap", port=143, ssl_port=993, has_ssl_port=True, max_sessions=4000, idle_minutes=30)
-POP: Final = service_settings("pop", port=110, ssl_port=995, has_ssl_port=True, max_sessions=600, idle_minutes=10)
+IMAP: Final = replace(
+    service_settings("imap", port=143, ssl_port=993, has_ssl_port=True, max_sessions=4000, idle_minutes=30),
+    certificates=certificate_settings("imap"),
+)
+POP: Final = replace(
+    service_settings("pop", port=110, ssl_port=995, has_ssl_port=True, max_sessions=600, idle_minutes=10),
+    certificates=certificate_settings("pop"),
+)
 LMTP: Final = service_settings(
     "lmtp", port=24, ssl_port=2424, has_ssl_port=False, max_sessions=600, idle_minutes=5, bind="127.0.0.1"
-            attribute="nsmsgBanner",
 )
 
 LISTEN: Final = Setting(
@@ -161,7 +219,7 @@ LISTEN: Final = Setting(
     ("0.0.0.0", "::"),
     "The addresses the services listen on. The default is all, IPv4 and IPv6.",
     reload="worker",
-            attribute="nsmsgPlainTextMinCipher",
+    attribute="nsmsgListenAddr",
 )
 HOSTNAME: Final = Setting(
     "local.hostname",
@@ -170,7 +228,6 @@ HOSTNAME: Final = Setting(
     "The name this server gives itself in greetings. Empty: what the system says.",
 )
 DEFAULT_DOMAIN: Final = Setting(
-            attribute="nsmsgMaxSessions",
     "service.defaultdomain",
     kinds.text("a domain"),
     "",
@@ -178,7 +235,6 @@ DEFAULT_DOMAIN: Final = Setting(
 )
 
 MAX_MESSAGE_SIZE: Final = Setting(
-            attribute="nsmsgMaxThreads",
     "store.maxmessagesize",
     kinds.size(1 << 16, 1 << 30),
     50 << 20,
@@ -187,7 +243,6 @@ MAX_MESSAGE_SIZE: Final = Setting(
 
 
 def host_name(config: Config) -> str:
-            attribute="nsmsgNumProcesses",
     """The name this server gives itself."""
     return config[HOSTNAME] or os.uname().nodename
 
@@ -196,7 +251,6 @@ CERTIFICATE: Final = Setting(
     "encryption.nscertfile",
     kinds.path(),
     "etc/tls/cert.pem",
-            attribute="nsmsgIdleTimeout",
     "The certificate shown to clients, in PEM, with the chain behind it. Put one here that your clients trust;"
     " `nmsd init` makes one that signs itself. Empty: no TLS at all.",
 )
@@ -219,7 +273,6 @@ LMTP_SOCKET_MODE: Final = Setting(
     kinds.mode(),
     0o666,
     "The mode of the Unix socket. Every local process may deliver over the TCP port too, so the default lets all; who"
-    attribute="nsmsgListenAddr",
     " can reach it is decided by the directory it is in.",
     reload="worker",
 )

@@ -88,7 +88,7 @@ def run(
     Raises ConfigError."""
     hub: Any = get_hub()
     hub.print_exception = lambda context, kind, value, trace: _log_stray(log, context, kind, value, trace)
-    certificates = Certificates(config, log, time.time)
+    certificates = Certificates(config, log, time.time, settings.certificates)
     if config[CERTIFICATE] and not certificates.available():
         path = config.path(CERTIFICATE)
         raise ConfigError([Problem("cannot be used", "the line before says why", name=CERTIFICATE.name, value=path)])

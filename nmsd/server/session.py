@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from greenlet import getcurrent
 
 from nmsd.server.stream import WANT_READ, WANT_WRITE, Socket, TimedOut, send_all, send_some, wait_until_writable
-from nmsd.server.tls import TlsUnavailable, has_pending, say_goodbye, secured, shake_hands
+from nmsd.server.tls import TlsUnavailable, certificate_refusal, has_pending, say_goodbye, secured, shake_hands
 from nmsd.wire.protocol import Control, Conversation, Job, Peer
 
 if TYPE_CHECKING:
@@ -321,6 +321,13 @@ class Session:
         except OSError as error:
             raise Lost(f"TLS handshake failed: {error.strerror or error}") from None
         self.peer = secured(self.peer, sock)
+        refusal = certificate_refusal(sock)
+        if refusal:
+            text = f"badlogin: [{self.peer.address}] certificate {refusal}"
+            self._pump.log("Notice", "Account", text, session=self.id)
+        if certificates.required and self.peer.certificate is None:
+            self._say(self.conversation.farewell("A client certificate is required here"))
+            raise Lost("no acceptable client certificate")
         self.conversation.tls_started(self.peer)
 
     def _settle(self) -> None:

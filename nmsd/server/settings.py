@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Final
 
 from nmsd.config import kinds
-from nmsd.config.setting import Section, Setting
+from nmsd.config.services import CERTIFICATE, SERVICES
+from nmsd.config.setting import Config, Section, Setting
 
 READ_TIMEOUT: Final = Setting(
     "service.readtimeout",
@@ -53,18 +56,51 @@ TLS_CIPHERS: Final = Setting(
     " encryption; add others only for clients that know none of them.",
 )
 
+CLIENT_CA_FILE: Final = Setting(
+    "encryption.clientcafile",
+    kinds.path(),
+    "",
+    "The authorities whose certificates users may log in with, in PEM, one after the other; each is trusted as it"
+    " stands, whoever signed it. Empty, the default: clients are asked for no certificate. Name your own authority"
+    " here, and none that gives certificates to strangers. A changed file counts for the next connection.",
+)
+CLIENT_CRL_FILES: Final = Setting(
+    "encryption.clientcrlfiles",
+    kinds.words("paths with commas between, relative ones from the instance directory"),
+    (),
+    "Files with the revocation lists of those authorities, in PEM or DER. Empty, the default: nobody's certificate is"
+    " looked up. Set it, and whatever fetches the lists only has to put new files in place of the old.",
+)
+CLIENT_CRL_CHECK: Final = Setting(
+    "encryption.clientcrlcheck",
+    kinds.choice("chain", "leaf"),
+    "chain",
+    "Which certificates are looked up in the revocation lists: chain, the default, the client's and those of all"
+    " authorities above it, each of which needs a list; leaf the client's alone, for authorities that publish no list"
+    " at their root.",
+)
+CLIENT_CRL_EXPIRED: Final = Setting(
+    "encryption.clientcrlexpired",
+    kinds.choice("refuse", "use"),
+    "refuse",
+    "What a revocation list past its time is worth. With refuse, the default, nobody logs in by certificate until there"
+    " is a new one, for it may tell of anybody; use goes on with what the old one says. The log warns in either case.",
+)
+
 AUTH_CACHE_SIZE: Final = Setting(
     "service.authcachesize",
     kinds.integer(0, 1_000_000),
     10_000,
     "How many logins a worker remembers as right, so that clients that come back cost no password hash; 0 none."
     " Passwords themselves are not kept.",
+    attribute="nsmsgAuthCacheSize",
 )
 AUTH_CACHE_TTL: Final = Setting(
     "service.authcachettl",
     kinds.integer(0, 86_400, "seconds"),
     900,
     "How long a login is remembered as right. A change in the directory ends it sooner where that tells of it.",
+    attribute="nsmsgAuthCacheTTL",
 )
 BAD_LOGIN_FREE: Final = Setting(
     "service.badlogin.free",
@@ -93,24 +129,58 @@ BAD_LOGIN_FORGET: Final = Setting(
 )
 BAD_LOGIN_WAITING: Final = Setting(
     "service.badlogin.waiting",
-    attribute="nsmsgAuthCacheSize",
     kinds.integer(1, 1000),
     4,
     "How many failed logins of one address or to one account may be held back at the same time in a worker; further"
     " attempts are refused without a look at the password. It bounds guessing over many connections at once.",
 )
 STORE_ADMINS: Final = Setting(
-    attribute="nsmsgAuthCacheTTL",
     "store.admins",
     kinds.words("login names, with commas between"),
     (),
     "Users who may log in as any other user (SASL's authorization identity) with their own password, as migrations and"
     " backups of mailboxes need.",
+    attribute="nsmsgAdmins",
 )
+
+
+def client_crl_paths(config: Config) -> tuple[str, ...]:
+    """The files with revocation lists."""
+    return tuple(os.path.join(config.instance, path) for path in config[CLIENT_CRL_FILES])
+
+
+def _verify_clients(config: Config) -> Iterator[tuple[str, str]]:
+    if not config[CLIENT_CA_FILE]:
+        for service in SERVICES:
+            logins = service.certificates
+            if logins is None or not config[service.enable]:
+                continue
+            for setting in (logins.allow, logins.require, logins.preauth):
+                if config[setting] and config.is_set(setting):
+                    text = f"is yes, but {CLIENT_CA_FILE.name} names no authorities to trust; set that, or say no"
+                    yield setting.name, text
+        if config[CLIENT_CRL_FILES]:
+            yield CLIENT_CRL_FILES.name, f"is of no use without {CLIENT_CA_FILE.name}; set that, or leave this empty"
+        return
+    if not config[CERTIFICATE]:
+        yield CLIENT_CA_FILE.name, f"needs TLS, and {CERTIFICATE.name} names no certificate; set that, or empty this"
+    for service in SERVICES:
+        logins = service.certificates
+        if logins is not None and config[service.enable] and config[logins.require] and not config[logins.allow]:
+            text = f"asks for what {logins.allow.name} = no does not take; say yes there, or no here"
+            yield logins.require.name, text
+    from nmsd.server.authorities import file_problems  # which takes a while to import
+
+    yield from file_problems(config)
 
 
 SESSION_SECTION: Final = Section("Sessions", (READ_TIMEOUT, WRITE_TIMEOUT, DESCRIPTOR_RESERVE, NATIVE_THREADS))
 TLS_SECTION: Final = Section("TLS versions", (TLS_MIN_VERSION, TLS_CIPHERS))
+CLIENT_SECTION: Final = Section(
+    "Client certificates",
+    (CLIENT_CA_FILE, CLIENT_CRL_FILES, CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED),
+    _verify_clients,
+)
 LOGIN_SECTION: Final = Section(
     "Logins",
     (
@@ -124,5 +194,4 @@ LOGIN_SECTION: Final = Section(
         STORE_ADMINS,
     ),
 )
-SECTIONS: Final = (SESSION_SECTION, TLS_SECTION, LOGIN_SECTION)
-    attribute="nsmsgAdmins",
+SECTIONS: Final = (SESSION_SECTION, TLS_SECTION, CLIENT_SECTION, LOGIN_SECTION)

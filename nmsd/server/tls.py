@@ -17,9 +17,18 @@ from cryptography.hazmat.primitives import serialization
 from gevent import Timeout
 from OpenSSL import SSL, crypto
 
-from nmsd.config.services import CERTIFICATE, KEY
+from nmsd.config.services import CERTIFICATE, KEY, CertificateSettings
 from nmsd.config.setting import Config
-from nmsd.server.settings import TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.authorities import Authorities, Unusable
+from nmsd.server.client_tls import ClientContext, ClientSocket
+from nmsd.server.settings import (
+    CLIENT_CA_FILE,
+    CLIENT_CRL_CHECK,
+    CLIENT_CRL_EXPIRED,
+    TLS_CIPHERS,
+    TLS_MIN_VERSION,
+    client_crl_paths,
+)
 from nmsd.server.stream import Socket, TimedOut, wait_until_readable, wait_until_writable
 from nmsd.wire.protocol import Log, Peer
 
@@ -29,6 +38,9 @@ else:
     from nmsd.server.patch import plain_ssl as ssl
 
 EXPIRY_WARNING_DAYS: Final = 21
+
+Context = ssl.SSLContext | ClientContext
+"""The second kind asks the client for its certificate."""
 
 
 class TlsUnavailable(Exception):
@@ -80,25 +92,31 @@ class _Sources:
     versions: tuple[tuple[int, ...], tuple[int, ...]]
     minimum: str
     ciphers: str
+    clients: tuple[object, ...]
+    """The same of clients' certificates; empty where they are asked for none."""
 
 
 class Certificates:
-    """The context for new handshakes, made anew when the files of certificate and key change.
+    """The context for new handshakes, made anew when the files it is made from change.
 
-    `now` gives seconds since the epoch.
+    `logins` are the service's settings for clients' certificates; `now` gives seconds since the epoch.
     """
 
-    def __init__(self, config: Config, log: Log, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Config, log: Log, now: Callable[[], float], logins: CertificateSettings | None = None
+    ) -> None:
         self._config = config
         self._log = log
         self._now = now
-        self._context: ssl.SSLContext | None = None
+        self._logins = logins
+        self._ends: list[tuple[float, str]] = []
+        self._context: Context | None = None
         self._loaded: _Sources | None = None
         self._refused: _Sources | None = None
         self._doubted: _Sources | None = None
         self.refresh()
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> Context:
         """The context for a new handshake.  Raises TlsUnavailable."""
         if self._context is None:
             raise TlsUnavailable("no usable certificate")
@@ -107,6 +125,11 @@ class Certificates:
     def available(self) -> bool:
         """Whether TLS can be offered."""
         return self._context is not None
+
+    @property
+    def required(self) -> bool:
+        """Whether a session ends whose client showed no acceptable certificate."""
+        return self._logins is not None and self._config[self._logins.require]
 
     def refresh(self) -> None:
         """Looks whether files or settings changed; if so, new handshakes use the new ones.
@@ -117,11 +140,12 @@ class Certificates:
         if not self._config[CERTIFICATE]:
             self._context = self._loaded = None
             return
-        sources = _look(self._config)
+        self._warn_of_ends()
+        sources = _look(self._config, self._logins)
         if sources in (self._loaded, self._refused):
             return
         try:
-            self._context = _load(sources)
+            self._context = self._load(sources)
         except TlsUnavailable as error:
             if self._context is None or sources == self._doubted:
                 self._refused = sources
@@ -132,6 +156,25 @@ class Certificates:
         self._loaded = sources
         self._refused = self._doubted = None
         self._warn_of_expiry(sources.certificate)
+        self._ends = self._context.authorities.ends() if isinstance(self._context, ClientContext) else []
+        self._warn_of_ends()
+
+    def _load(self, sources: _Sources) -> Context:
+        problem = certificate_problem(sources.certificate, sources.key)
+        if problem:
+            raise TlsUnavailable(problem)
+        files = sources.certificate, sources.key, sources.minimum, sources.ciphers
+        try:
+            if not sources.clients:
+                return make_context(*files)
+            return ClientContext(*files, Authorities(self._config, self._now))
+        except (OSError, Unusable) as error:
+            raise TlsUnavailable(str(error)) from None
+
+    def _warn_of_ends(self) -> None:
+        """Tells of authorities and revocation lists, each as it ends."""
+        while self._ends and self._ends[0][0] <= self._now():
+            self._log("Warning", "Network", f"{self._ends.pop(0)[1]} has expired", file=self._config[CLIENT_CA_FILE])
 
     def _warn_of_expiry(self, certificate: str) -> None:
         left = expires(certificate).timestamp() - self._now()
@@ -142,10 +185,14 @@ class Certificates:
             self._log("Warning", "Network", "the TLS certificate expires soon", file=certificate, days=days)
 
 
-def _look(config: Config) -> _Sources:
+def _look(config: Config, logins: CertificateSettings | None) -> _Sources:
     certificate, key = config.path(CERTIFICATE), config.path(KEY)
     versions = _version(certificate), _version(key)
-    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS])
+    clients: tuple[object, ...] = ()
+    if logins is not None and config[logins.allow] and config[CLIENT_CA_FILE]:
+        paths = config.path(CLIENT_CA_FILE), *client_crl_paths(config)
+        clients = paths, tuple(map(_version, paths)), config[CLIENT_CRL_CHECK], config[CLIENT_CRL_EXPIRED]
+    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS], clients)
 
 
 def _version(path: str) -> tuple[int, ...]:
@@ -154,16 +201,6 @@ def _version(path: str) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _load(sources: _Sources) -> ssl.SSLContext:
-    problem = certificate_problem(sources.certificate, sources.key)
-    if problem:
-        raise TlsUnavailable(problem)
-    try:
-        return make_context(sources.certificate, sources.key, sources.minimum, sources.ciphers)
-    except OSError as error:
-        raise TlsUnavailable(str(error)) from None
 
 
 def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.SSLContext:
@@ -176,12 +213,16 @@ def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.
     return context
 
 
-def shake_hands(sock: Socket, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
+def shake_hands(sock: Socket, context: Context, seconds: float) -> ssl.SSLSocket | ClientSocket:
     """Makes a TLS connection, as the server, of a connected non-blocking socket, which then belongs to the new one.
 
     Blocks the greenlet.  Raises TimedOut after `seconds` in all, OSError (ssl.SSLError is one) when it fails.
     """
-    wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)  # type: ignore[arg-type]
+    wrapped: ssl.SSLSocket | ClientSocket
+    if isinstance(context, ClientContext):
+        wrapped = ClientSocket(sock, context)
+    else:
+        wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)  # type: ignore[arg-type]
     try:
         _do_handshake(wrapped, seconds)
     except BaseException:
@@ -190,7 +231,7 @@ def shake_hands(sock: Socket, context: ssl.SSLContext, seconds: float) -> ssl.SS
     return wrapped
 
 
-def _do_handshake(sock: ssl.SSLSocket, seconds: float) -> None:
+def _do_handshake(sock: ssl.SSLSocket | ClientSocket, seconds: float) -> None:
     with Timeout(seconds, TimedOut("TLS handshake not finished")):
         while True:
             try:
@@ -202,20 +243,29 @@ def _do_handshake(sock: ssl.SSLSocket, seconds: float) -> None:
                 wait_until_writable(sock, None)
 
 
-def secured(peer: Peer, sock: ssl.SSLSocket) -> Peer:
+def secured(peer: Peer, sock: ssl.SSLSocket | ClientSocket) -> Peer:
     """`peer`, with what TLS knows of it."""
+    if isinstance(sock, ClientSocket):
+        return replace(peer, tls=True, cipher_bits=sock.cipher_bits(), certificate=sock.certificate)
     cipher = sock.cipher()
     return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0)
 
 
+def certificate_refusal(sock: Socket) -> str:
+    """Whose certificate was shown and not accepted, and why; '' if none was."""
+    return sock.refusal if isinstance(sock, ClientSocket) else ""
+
+
 def has_pending(sock: Socket) -> bool:
     """Whether TLS has read something from the kernel that was not asked for yet."""
-    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+    return isinstance(sock, (ssl.SSLSocket, ClientSocket)) and sock.pending() > 0
 
 
 def say_goodbye(sock: Socket) -> None:
     """Sends close_notify, if it is TLS and the kernel takes it, and waits for no answer."""
-    if isinstance(sock, ssl.SSLSocket):
+    if isinstance(sock, ClientSocket):
+        sock.say_goodbye()
+    elif isinstance(sock, ssl.SSLSocket):
         try:
             sock.unwrap()
         except (OSError, ValueError):
