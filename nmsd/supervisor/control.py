@@ -2,7 +2,7 @@
 
 Security: the socket's mode lets only the supervisor's own user and root in, for whoever may write to it may stop
 the server.  The console's worker, which runs as the server's user, has a socket of its own, run/console.sock: what may
-be asked for there is CONSOLE_COMMANDS.
+be asked for there is what `is_for_console` lets through.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+from nmsd.config.services import MAIL_SERVICES
 from nmsd.model.errors import NmsdError
 from nmsd.supervisor.unixpath import reachable
 
 CONTROL: Final = "control.sock"
 CONSOLE: Final = "console.sock"
 CONSOLE_COMMANDS: Final = frozenset({"status", "reload"})
+CONSOLE_SWITCHES: Final = frozenset({"start", "stop", "restart"})
+"""What the console may ask for of a mail service, never of the server as a whole or of itself."""
 
 _LONGEST_REQUEST: Final = 4096
 
@@ -34,6 +37,14 @@ class NotRunning(NmsdError):
 def control_path(instance: str, name: str = CONTROL) -> str:
     """Where an instance's control socket is."""
     return os.path.join(instance, "run", name)
+
+
+def is_for_console(message: dict[str, Any]) -> bool:
+    """Whether the console may ask for this."""
+    command, service = message.get("command"), message.get("service")
+    if command in CONSOLE_SWITCHES:
+        return service in {each.name for each in MAIL_SERVICES}
+    return command in CONSOLE_COMMANDS and service is None
 
 
 def request(instance: str, message: dict[str, Any], timeout: float = 30.0, name: str = CONTROL) -> dict[str, Any]:
