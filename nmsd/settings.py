@@ -9,6 +9,7 @@ from nmsd import log
 from nmsd.config import directory as configuration
 from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
+from nmsd.directory import certmap
 from nmsd.directory import ldap_settings as ldap
 from nmsd.directory import settings as directory
 from nmsd.imap import settings as imap
@@ -38,5 +39,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     directory.SECTION,
     ldap.SECTION,
     directory.USER_SECTION,
+    certmap.SECTION,
     log.SECTION,
 )

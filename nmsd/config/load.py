@@ -102,9 +102,11 @@ def read(
     config = Config(_parse(known, texts), instance)
     wrong = {problem.name for problem in problems}
     for section in sections:
-        for name, text in section.verify(config):
-            if name not in wrong:
-                problems.append(problem_of(config, known[name], origins, text))
+        for found in section.verify(config):
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found[0] not in wrong:
+                problems.append(problem_of(config, known[found[0]], origins, found[1]))
     return Loaded(config, origins, tuple(problems), entries, tuple(notes))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
+from nmsd.config.problem import Problem
+
 T = TypeVar("T")
 
 Reload = Literal["live", "worker", "restart"]
@@ -50,12 +52,13 @@ class Setting(Generic[T]):
 class Section:
     """Settings that belong together, under one heading, with a check across them.
 
-    `verify` yields (setting name, what is wrong and what to do) for values that are each right but not together.
+    `verify` yields (setting name, what is wrong and what to do) for values that are each right but not together, and a
+    Problem for what is wrong with a file that a setting names.
     """
 
     title: str
     settings: tuple[Setting[Any], ...]
-    verify: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+    verify: Callable[[Config], Iterable[tuple[str, str] | Problem]] = lambda config: ()
 
 
 class Config:
