@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from nmsd.directory.entry_search import EntriesFound, EntrySearch
 from nmsd.model.message import NO_QUOTA, Quota
 
 
@@ -53,6 +54,10 @@ class Directory(Protocol):
 
     def accounts(self) -> Iterator[User]:
         """All users."""
+
+    def find_entries(self, search: EntrySearch) -> EntriesFound:
+        """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
+        DirectoryUnavailable."""
 
 
 class Gate(Protocol):

@@ -14,7 +14,9 @@ from typing import Final
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.api import User
+from nmsd.directory.entry_search import EntriesFound, EntrySearch
 from nmsd.directory.ldap_cache import Answer, Cache
+from nmsd.directory.ldap_entries import find_entries
 from nmsd.directory.ldap_link import Outcome, Refusal
 from nmsd.directory.ldap_query import Queries, Query
 from nmsd.directory.ldap_search import Record, Search
@@ -109,6 +111,10 @@ class LdapDirectory:
     def accounts(self) -> Iterator[User]:
         """As the contract says.  Entries that cannot be understood are logged and left out."""
         return self.search.everybody(self.queries.everybody())
+
+    def find_entries(self, search: EntrySearch) -> EntriesFound:
+        """As the contract says."""
+        return find_entries(self._config, self.servers, self.schema, self.queries, search)
 
     # What was learnt
 

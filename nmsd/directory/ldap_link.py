@@ -20,6 +20,7 @@ from ldap3 import ANONYMOUS, BASE, DEREF_NEVER, LEVEL, NONE, SAFE_SYNC, SASL, SI
 from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
 from ldap3.core.results import (
     RESULT_BUSY,
+    RESULT_INVALID_DN_SYNTAX,
     RESULT_NO_SUCH_OBJECT,
     RESULT_REFERRAL,
     RESULT_SIZE_LIMIT_EXCEEDED,
@@ -240,6 +241,19 @@ class Link:
         if result["result"] != RESULT_SUCCESS:
             raise _refusal(self.address, dn, result)
         return next(iter(_entries(response, "surrogateescape")), None)
+
+    def entries(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float
+    ) -> Found:
+        """As `search`, but values that are no UTF-8 are kept (surrogateescape), and where there is no entry `base`, or
+        can be none, there is nothing to be found."""
+        _, result, response, _ = self._search(base, scope, filter, attributes, seconds, size_limit=limit)
+        code = result["result"]
+        if code in (RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX):
+            return Found(())
+        if code not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
+            raise _refusal(self.address, base, result)
+        return Found(_entries(response, "surrogateescape"), code == RESULT_SIZE_LIMIT_EXCEEDED)
 
     def root(self, attribute: str, seconds: float) -> list[str]:
         """What the server says of itself (RFC 4512 §5.1).  Raises as `search`."""

@@ -87,6 +87,10 @@ class Queries:
         """The filter of all users."""
         return self._whole(any_of([f"({name}=*)" for name in self._schema.uid]))
 
+    def matching(self, filter: str) -> str:
+        """The filter of those users whom `filter` finds."""
+        return self._whole(filter)
+
     def _address_names(self) -> tuple[str, ...]:
         return (*self._schema.mail, *self._schema.alias)
 

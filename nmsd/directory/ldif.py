@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.config.setting import Config
 from nmsd.directory.api import User
+from nmsd.directory.entry_search import MOST_ENTRIES, EntriesFound, EntryFound, EntrySearch
+from nmsd.directory.ldif_entries import LdifEntries
 from nmsd.directory.ldif_file import parse_ldif
 from nmsd.directory.password import hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
@@ -38,6 +41,14 @@ class _Users:
         self.records: list[_Record] = []
         self.by_uid: dict[str, list[_Record]] = {}
         self.by_address: dict[str, list[_Record]] = {}
+        self.entries: LdifEntries | None = None  # read when somebody searches in them
+
+    def described(self, entry: EntryFound) -> EntryFound:
+        """The entry, with the user it describes."""
+        for record in self.records:
+            if record.user.dn == entry.dn:
+                return replace(entry, user=record.user, problem=record.problem)
+        return entry
 
     def add(self, record: _Record) -> None:
         user = record.user
@@ -107,6 +118,14 @@ class LdifDirectory:
         for record in self._current().records:
             yield record.user
 
+    def find_entries(self, search: EntrySearch) -> EntriesFound:
+        """As the contract says."""
+        users = self._current()
+        if users.entries is None:
+            users.entries = self._runtime.offload(self._read_entries)
+        found = users.entries.find(search, MOST_ENTRIES)
+        return replace(found, entries=tuple(users.described(entry) for entry in found.entries))
+
     # Looking up
 
     def _find_login(self, login: str) -> _Record | None:
@@ -163,6 +182,13 @@ class LdifDirectory:
         except OSError:
             return (0, 0, 0)
         return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    def _read_entries(self) -> LdifEntries:
+        try:
+            with open(self._path, "rb") as file:
+                return LdifEntries(parse_ldif(file.read()).entries())
+        except (NmsdError, OSError) as error:
+            raise DirectoryUnavailable(f"{self._path} cannot be read: {error}") from None
 
     def _read(self) -> _Users:
         with open(self._path, "rb") as file:
