@@ -19,7 +19,7 @@ from setuptools import find_packages, setup
 # What a profile names as hot.  All of it runs uncompiled, too.
 COMPILED = (
     "nmsd/model/*.py",
-    "nmsd/wire/*.py",
+    "nmsd/wire/**/*.py",
     "nmsd/mime/*.py",
     "nmsd/imap/**/*.py",
     "nmsd/pop3/**/*.py",
@@ -40,6 +40,7 @@ REQUIRES = [
     "click>=8.1",
     "rich>=13",
     "argon2-cffi>=23.1",
+    "PyJWT>=2.8",
     "flask>=2.3",
 ]
 TESTS = [

@@ -17,7 +17,7 @@ from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
 from nmsd.config.services import CONSOLE
 from nmsd.config.setting import Config
-from nmsd.directory.api import Directory
+from nmsd.directory.api import Directory, Tokens
 from nmsd.log import EventLog, limits
 from nmsd.mime.settings import MAX_MIME_ADDRESSES, MAX_MIME_DEPTH, MAX_MIME_HEADER, MAX_MIME_PARTS
 from nmsd.model.errors import NmsdError
@@ -199,7 +199,21 @@ def _open_gate(config: Config, directory: Directory, store: Store, board: Board,
     from nmsd.server.throttle import make_throttles
 
     throttles = make_throttles(board.throttles, board.secret, config, time.monotonic)
-    return DirectoryGate(config, directory, store, throttles, log, time.monotonic, gevent.sleep)
+    tokens = open_tokens(config, log)
+    return DirectoryGate(
+        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens
+    )
+
+
+def open_tokens(config: Config, log: Log) -> Tokens | None:
+    """What judges bearer tokens, where the settings have them taken."""
+    from nmsd.directory.sasl_settings import KEY_SET
+
+    if not config[KEY_SET]:
+        return None
+    from nmsd.directory.token import TokenKeys
+
+    return TokenKeys(config, log)
 
 
 def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back:

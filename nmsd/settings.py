@@ -11,6 +11,7 @@ from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
 from nmsd.directory import certmap
 from nmsd.directory import ldap_settings as ldap
+from nmsd.directory import sasl_settings as sasl
 from nmsd.directory import settings as directory
 from nmsd.imap import settings as imap
 from nmsd.lmtp import settings as lmtp
@@ -39,6 +40,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     directory.SECTION,
     ldap.SECTION,
     directory.USER_SECTION,
+    sasl.SECTION,
     certmap.SECTION,
     log.SECTION,
 )

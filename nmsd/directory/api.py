@@ -10,13 +10,15 @@ from typing import Protocol
 
 from nmsd.directory.entry_search import EntriesFound, EntrySearch
 from nmsd.model.message import NO_QUOTA, Quota
+from nmsd.model.scram import ScramKeys
 
 
 @dataclass(frozen=True)
 class User:
     """A directory entry, as far as mail is concerned.
 
-    `account` is the store's name of the mailbox: the entry's primary mail address in lower case.  `status` is the first
+    `account` is the store's name of the mailbox: the entry's primary mail address in lower case.  `is_anonymous`: it is
+    not he himself who logged in, but anybody, who may read and change nothing.  `status` is the first
     of inetUserStatus and mailUserStatus that is not "active" (an unknown word is "inactive"), else "active".
     `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess; `access_rules` are those of
     mailAllowedServiceAccess as they are written, `access_domains` the values of mailAccessDomain.  `mail_host` is the
@@ -35,6 +37,7 @@ class User:
     access_domains: tuple[str, ...] = ()
     mail_host: str = ""
     delivery: tuple[str, ...] = ()
+    is_anonymous: bool = False
 
 
 class Directory(Protocol):
@@ -55,6 +58,17 @@ class Directory(Protocol):
     def accounts(self) -> Iterator[User]:
         """All users."""
 
+    def scram_keys(self, login: str) -> ScramKeys | None:
+        """What the directory holds of a user's password for SCRAM; None for nobody, or if it holds nothing.  Raises
+        AmbiguousEntry, DirectoryUnavailable."""
+
+
+class Tokens(Protocol):
+    """What judges bearer tokens."""
+
+    def user_name(self, token: str) -> str:
+        """The login name or address of whom the token stands for.  Raises BadCredentials, DirectoryUnavailable."""
+
     def find_entries(self, search: EntrySearch) -> EntriesFound:
         """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
         DirectoryUnavailable."""
@@ -64,11 +78,30 @@ class Gate(Protocol):
     """The way in, for all services: throttling, the authentication cache, the directory, status and access rules, and
     the log line for each login, good or bad."""
 
-    def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
+    def login(
+        self, service: str, login: str, password: str, address: str, authorize: str = "", method: str = "plaintext"
+    ) -> User:
         """The user who is now logged in.  `service` is imap, imaps, pop or pops: access rules tell sessions with TLS
-        apart.  `authorize` names another account to act as (administrators only).  May block its
-        greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
+        apart.  `authorize` names another account to act as (administrators only).  `method` is how, for the log.  May
+        block its greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
 
     def login_certificate(self, service: str, certificate: bytes, address: str, authorize: str = "") -> User:
         """The user whom a client's verified certificate (DER) stands for, by the rules of certmap.conf; else as
         `login`, and LoginRefused too where it stands for nobody."""
+
+    def login_anonymous(self, service: str, trace: str, address: str) -> User:
+        """The user whose mail anonymous clients read, with `is_anonymous`; `trace` is what the client says of itself.
+        Raises as `login`."""
+
+    def login_token(self, service: str, token: str, address: str, authorize: str, method: str) -> User:
+        """The user whom a bearer token stands for; else as `login`."""
+
+    def scram_keys(self, login: str) -> ScramKeys:
+        """What a SCRAM proof is to be checked with; for users without, keys that look like any and fit no password.
+        May block its greenlet.  Raises DirectoryUnavailable."""
+
+    def login_scram(self, service: str, login: str, is_proven: bool, address: str, authorize: str, method: str) -> User:
+        """The user, if the proof was right (`is_proven`); else as `login` with a wrong password."""
+
+    def act_as(self, service: str, user: User, authorize: str, address: str) -> User:
+        """The user whom an administrator who is logged in wants to act as from now on.  Raises as `login`."""

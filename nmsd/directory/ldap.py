@@ -22,11 +22,13 @@ from nmsd.directory.ldap_query import Queries, Query
 from nmsd.directory.ldap_search import Record, Search
 from nmsd.directory.ldap_servers import Servers
 from nmsd.directory.ldap_watcher import Watcher
-from nmsd.directory.password import hash_password, verify_password
+from nmsd.directory.password import fits, hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
 from nmsd.directory.schema import schema_of
+from nmsd.directory.scram import first_keys
 from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME
 from nmsd.model.errors import BadCredentials, LoginRefused
+from nmsd.model.scram import ScramKeys
 
 FLUSH_FILE: Final = "run/directory.flush"
 """Touched by `nmsd directory flush`: every process that sees a new time on it forgets what it learnt."""
@@ -116,6 +118,11 @@ class LdapDirectory:
         """As the contract says."""
         return find_entries(self._config, self.servers, self.schema, self.queries, search)
 
+    def scram_keys(self, login: str) -> ScramKeys | None:
+        """As the contract says.  They are read anew each time: a changed password counts at once."""
+        user = self.find(login)
+        return None if user is None else first_keys(self.search.scram(user.dn))
+
     # What was learnt
 
     @property
@@ -203,7 +210,7 @@ class LdapDirectory:
             stored = self.search.passwords(dn)
             if not stored:
                 raise BadCredentials("the entry shows no password")
-            if not self._runtime.offload(lambda: any(verify_password(one, password) for one in stored)):
+            if not self._runtime.offload(lambda: fits(stored, password)):
                 raise BadCredentials("wrong password")
             return
         outcome = self._bind(dn, password)

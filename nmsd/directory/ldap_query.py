@@ -163,5 +163,5 @@ def _is_sendable(name: str) -> bool:
 
 
 def _fields(schema: Schema) -> list[tuple[str, ...]]:
-    # All but the password: it is read only where the settings have it compared, and then by itself.
-    return [names for field, names in vars(schema).items() if field != "password"]
+    # All but the password, in any form: it is read only where it is to be compared, and then by itself.
+    return [names for field, names in vars(schema).items() if field not in ("password", "scram")]

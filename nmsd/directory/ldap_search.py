@@ -99,10 +99,18 @@ class Search:
 
     def passwords(self, dn: str) -> tuple[str, ...]:
         """The stored passwords of an entry, as far as we may read them.  Raises DirectoryUnavailable."""
-        seconds = self._config[settings.TIMEOUT]
         names = self._schema.password
-        found = self._servers.search(lambda link: link.search(dn, "base", "(objectClass=*)", names, 1, seconds))
-        return tuple(value for entry in found.entries for value in values(entry.attributes, names))
+        return tuple(value for entry in self._secrets(dn, names) for value in values(entry.attributes, names))
+
+    def scram(self, dn: str) -> tuple[str, ...]:
+        """The values of an entry that may be SCRAM keys, as far as we may read them.  Raises DirectoryUnavailable."""
+        names = self._schema.scram
+        found = self._secrets(dn, names) if names else ()
+        return tuple(value for entry in found for name in names for value in entry.attributes.get(name, ()))
+
+    def _secrets(self, dn: str, names: tuple[str, ...]) -> tuple[Entry, ...]:
+        seconds = self._config[settings.TIMEOUT]
+        return self._servers.search(lambda link: link.search(dn, "base", "(objectClass=*)", names, 1, seconds)).entries
 
     def _users(self, entries: Iterable[Entry]) -> Iterator[User]:
         for entry in entries:

@@ -13,12 +13,14 @@ from nmsd.directory.api import User
 from nmsd.directory.entry_search import MOST_ENTRIES, EntriesFound, EntryFound, EntrySearch
 from nmsd.directory.ldif_entries import LdifEntries
 from nmsd.directory.ldif_file import parse_ldif
-from nmsd.directory.password import hash_password, verify_password
+from nmsd.directory.password import fits, hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
 from nmsd.directory.schema import Schema, schema_of, values
+from nmsd.directory.scram import first_keys
 from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME, LDIF_FILE
 from nmsd.directory.users import BadEntry, read_user
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, NmsdError
+from nmsd.model.scram import ScramKeys
 
 _Stamp = tuple[int, int, int]
 
@@ -126,6 +128,11 @@ class LdifDirectory:
         found = users.entries.find(search, MOST_ENTRIES)
         return replace(found, entries=tuple(users.described(entry) for entry in found.entries))
 
+    def scram_keys(self, login: str) -> ScramKeys | None:
+        """As the contract says."""
+        record = self._find_login(login)
+        return None if record is None else first_keys(record.passwords)
+
     # Looking up
 
     def _find_login(self, login: str) -> _Record | None:
@@ -148,7 +155,7 @@ class LdifDirectory:
                 self._dummy = hash_password("", self._config[ARGON2_MEMORY], self._config[ARGON2_TIME])
             verify_password(self._dummy, password)
             return False
-        return any(verify_password(stored, password) for stored in passwords)
+        return fits(passwords, password)
 
     # Reading
 

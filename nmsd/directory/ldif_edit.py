@@ -32,13 +32,13 @@ def people_dn(file: LdifFile, domain: str) -> str:
 
 
 def user_entry(
-    uid: str, people: str, *, name: str, mail: str, aliases: Sequence[str], password: str, quota: int | None
+    uid: str, people: str, *, name: str, mail: str, aliases: Sequence[str], passwords: Sequence[str], quota: int | None
 ) -> tuple[str, list[tuple[str, str]]]:
-    """The dn and the attributes of a new user below `people`, by Netscape's schema; `password` is hashed already."""
+    """The dn and the attributes of a new user below `people`, by Netscape's schema; `passwords` are hashed already."""
     attributes = [("objectClass", value) for value in _CLASSES]
     attributes += [("uid", uid), ("cn", name or uid), ("sn", (name or uid).split()[-1]), ("mail", mail)]
     attributes += [("mailAlternateAddress", alias) for alias in aliases]
-    attributes += [("userPassword", password)]
+    attributes += [("userPassword", password) for password in passwords]
     if quota is not None:
         attributes.append(("mailQuota", str(quota)))
     return f"uid={_escape_dn(uid)},{people}", attributes

@@ -21,8 +21,10 @@ from nmsd.directory.ldif_edit import edit_ldif, people_dn, user_entry
 from nmsd.directory.ldif_file import Entry, LdifError, LdifFile, parse_ldif
 from nmsd.directory.password import hash_password
 from nmsd.directory.schema import schema_of, value
+from nmsd.directory.scram import make_keys, write_keys
 from nmsd.directory.users import BadEntry, read_user
 from nmsd.model.errors import NmsdError
+from nmsd.wire.errors import BadSyntax
 
 MOST_PASSWORD: Final = 1024
 STATUSES: Final = ("active", "inactive", "deleted")
@@ -112,7 +114,7 @@ class LdifUsers:
                 name=_one_line(new.full_name),
                 mail=mail,
                 aliases=addresses,
-                password=hashed,
+                passwords=hashed,
                 quota=size,
             )
             if any(entry.dn.lower() == dn.lower() for entry in file.entries()):
@@ -126,7 +128,7 @@ class LdifUsers:
         hashed = self._hash(password())
         with self._edited() as file:
             entry, found = self._find(file, name)
-            entry.replace(self._config[settings.PASSWORD][0], [hashed])
+            entry.replace(self._config[settings.PASSWORD][0], hashed)
         return found
 
     def change(self, name: str, changes: Changes) -> User:
@@ -265,12 +267,20 @@ class LdifUsers:
             raise NmsdError(f"quota 0: no limit or no room? -1 is no limit; {name} says what 0 means")
         return size
 
-    def _hash(self, password: str) -> str:
+    def _hash(self, password: str) -> list[str]:
+        """The password in all the forms that are kept."""
         if not password:
             raise NmsdError("the password is empty; nothing was changed")
         if len(password) > MOST_PASSWORD or any(sign < " " for sign in password):
             raise NmsdError(f"a password has at most {MOST_PASSWORD} characters, none of them a control character")
-        return hash_password(password, self._config[settings.ARGON2_MEMORY], self._config[settings.ARGON2_TIME])
+        config = self._config
+        forms = [hash_password(password, config[settings.ARGON2_MEMORY], config[settings.ARGON2_TIME])]
+        if config[settings.STORE_SCRAM]:
+            try:
+                forms.append(write_keys(make_keys(password, config[settings.SCRAM_ITERATIONS])))
+            except BadSyntax as error:
+                raise NmsdError(f"{error}; SCRAM takes no such password") from None
+        return forms
 
 
 def _present(names: tuple[str, ...], there: dict[str, list[str]]) -> str:

@@ -1,7 +1,7 @@
 """Passwords as directories keep them: {SCHEME} and a hash.
 
 New ones are {ARGON2}.  Others are checked, so that entries of other servers can be taken over as they are: {SSHA},
-{SHA} and their SHA-2 kin, {PBKDF2-SHA256}, {CLEAR}, and text without a scheme.
+{SHA} and their SHA-2 kin, {PBKDF2-SHA256}, {SCRAM-SHA-256}, {CLEAR}, and text without a scheme.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ import binascii
 import hashlib
 import hmac
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from argon2.low_level import Type
+
+from nmsd.directory.scram import SCHEME as SCRAM
+from nmsd.directory.scram import verify_keys
+from nmsd.wire.errors import BadSyntax
+from nmsd.wire.sasl.prepare import saslprep
 
 _DIGESTS: Final = {"SHA": "sha1", "SHA256": "sha256", "SHA384": "sha384", "SHA512": "sha512"}
 _MAX_ITERATIONS: Final = 10_000_000
@@ -33,6 +39,8 @@ def verify_password(stored: str, password: str) -> bool:
     given = password.encode("utf-8", "surrogatepass")
     if scheme == "ARGON2":
         return _verify_argon2(value, given)
+    if scheme == SCRAM:
+        return verify_keys(stored, password)
     if scheme in ("", "CLEAR", "CLEARTEXT", "PLAIN"):
         return hmac.compare_digest(value.encode("utf-8", "surrogatepass"), given)
     try:
@@ -45,6 +53,17 @@ def verify_password(stored: str, password: str) -> bool:
         return _verify_digest(digest, b64decode(value, validate=True), given, salted)
     except (ValueError, binascii.Error):
         return False
+
+
+def fits(stored: Sequence[str], password: str) -> bool:
+    """Whether one of an entry's stored passwords is this one, as it was typed or as SASLprep (RFC 4013) makes it.  SCRAM
+    keys are another form of a password that is also there, and count only where they are all there is."""
+    hashes = [value for value in stored if split_scheme(value)[0] != SCRAM] or stored
+    try:
+        forms = {password, saslprep(password)}
+    except BadSyntax:
+        forms = {password}
+    return any(verify_password(value, form) for value in hashes for form in forms)
 
 
 def split_scheme(stored: str) -> tuple[str, str]:
@@ -60,7 +79,7 @@ def is_known_scheme(stored: str) -> bool:
     """Whether `verify_password` knows how the password was hashed."""
     scheme, _ = split_scheme(stored)
     return (
-        scheme in ("", "ARGON2", "CLEAR", "CLEARTEXT", "PLAIN")
+        scheme in ("", "ARGON2", "CLEAR", "CLEARTEXT", "PLAIN", SCRAM)
         or scheme.startswith("PBKDF2")
         or scheme.removeprefix("S") in _DIGESTS
         or scheme in _DIGESTS

@@ -21,6 +21,7 @@ class Schema:
     mail: tuple[str, ...]
     alias: tuple[str, ...]
     password: tuple[str, ...]
+    scram: tuple[str, ...]
     size_quota: tuple[str, ...]
     message_quota: tuple[str, ...]
     status: tuple[str, ...]
@@ -44,6 +45,7 @@ def schema_of(config: Config) -> Schema:
         mail=names(settings.MAIL),
         alias=names(settings.ALIAS),
         password=names(settings.PASSWORD),
+        scram=names(settings.SCRAM),
         size_quota=names(settings.SIZE_QUOTA),
         message_quota=names(settings.MESSAGE_QUOTA),
         status=names(settings.STATUS),

@@ -48,6 +48,21 @@ ARGON2_TIME: Final = Setting(
     2,
     "How many passes over its memory the hash of a new password makes. The default goes with password.argon2memory's.",
 )
+STORE_SCRAM: Final = Setting(
+    "password.scram",
+    kinds.boolean(),
+    False,
+    "Whether new passwords in the embedded directory are kept for SCRAM-SHA-256 as well, and SCRAM is offered. It never"
+    " sends the password; but its keys are easier to guess from than the other hash, should the file be stolen, and it"
+    " shuts out users whose password is from before, whose clients try nothing else. Say yes, then renew passwords.",
+)
+SCRAM_ITERATIONS: Final = Setting(
+    "password.scramiterations",
+    kinds.integer(4096, 10_000_000),
+    15_000,
+    "How many rounds of PBKDF2 SCRAM keys of new passwords take, in the client at each login too. RFC 7677 asks for"
+    " 4096 at least and counts 15,000 for a tenth of a second on a machine of its time; telephones feel more.",
+)
 
 
 def _attribute(name: str, default: tuple[str, ...], what: str) -> Setting[tuple[str, ...]]:
@@ -68,6 +83,15 @@ ALIAS: Final = _attribute(
     "alias", ("mailAlternateAddress",), "further addresses; one like @example.com takes all mail of a domain"
 )
 PASSWORD: Final = _attribute("password", ("userPassword",), "the password, hashed")
+SCRAM: Final = Setting(
+    "local.ugattr.scram",
+    kinds.words("attribute names, with commas between"),
+    (),
+    "The attributes of an LDAP entry that may hold keys for SCRAM-SHA-256, as RFC 5803 writes them: authPassword, or"
+    " userPassword with a value in {SCRAM-SHA-256}. local.ugldapbinddn must be allowed to read them. Empty, the default:"
+    " SCRAM is not offered, for most directories hold no such keys, and clients that know it would try nothing else.",
+    reload="worker",
+)
 SIZE_QUOTA: Final = _attribute("quota", ("mailQuota",), "the quota in bytes (-1 none, -2 the server's default)")
 MESSAGE_QUOTA: Final = _attribute(
     "messagequota", ("nsmsgNumMsgQuota", "mailMsgQuota"), "the quota in messages (-1 none, -2 the server's default)"
@@ -93,7 +117,7 @@ HOST_NAMES: Final = Setting(
     " local.hostname; * takes the users of all servers. Users of other servers are sent there.",
 )
 
-SECTION: Final = Section("Embedded directory", (LDIF_FILE, ARGON2_MEMORY, ARGON2_TIME))
+SECTION: Final = Section("Embedded directory", (LDIF_FILE, ARGON2_MEMORY, ARGON2_TIME, STORE_SCRAM, SCRAM_ITERATIONS))
 USER_SECTION: Final = Section(
     "Users",
     (
@@ -105,6 +129,7 @@ USER_SECTION: Final = Section(
         MAIL,
         ALIAS,
         PASSWORD,
+        SCRAM,
         SIZE_QUOTA,
         MESSAGE_QUOTA,
         STATUS,

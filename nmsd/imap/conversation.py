@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from nmsd.config.services import IMAP, MAX_MESSAGE_SIZE
 from nmsd.imap import settings
+from nmsd.imap.anonymous import REFUSAL, check_allowed, is_allowed
 from nmsd.imap.errors import Bye, No, as_no, is_servers_fault
 from nmsd.imap.registry import Answer, Command, Continue, Done, Sync
 from nmsd.imap.session import Session
@@ -272,6 +273,8 @@ class ImapConversation:
         config = self.session.shared.config
         command = self._command
         assert command is not None
+        if self.session.is_anonymous and not is_allowed(command.name):
+            return _Refusal(b"NO", REFUSAL, b"NOPERM")
         small_only = config[settings.NONSYNC_LITERALS] == "small"
         if small_only and not announced.synchronizing and announced.size > _LITERAL_MINUS:
             # RFC 7888 §5
@@ -334,6 +337,8 @@ class ImapConversation:
 
     def _perform(self, command: Command) -> Answer:
         arguments = command.parse(Reader(self._parts, self._literals, self._start), self.session)
+        if self.session.is_anonymous:
+            check_allowed(command.name)
         return (yield from command.run(self.session, arguments))
 
     def _finish(self, tag: bytes, command: Command | None, answer: Answer) -> Iterator[Output]:
@@ -390,8 +395,8 @@ class ImapConversation:
             if self._continue is None:
                 self._reset()
         session.shared.tally.count(command.name, status)
-        if session.user is not None and not self.user:
-            self.user = session.user.account
+        if session.user is not None:
+            self.user = session.user.account  # PROXYAUTH makes it another
         if session.state == State.SELECTED and command.sync is not Sync.NONE:
             try:
                 yield from sync(session, command.sync is Sync.FULL, done.own)

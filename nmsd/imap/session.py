@@ -8,6 +8,7 @@ from typing import Final
 from nmsd.config.services import IMAP
 from nmsd.config.setting import Config
 from nmsd.directory.api import Gate, User
+from nmsd.directory.entrance import Entrance
 from nmsd.imap.errors import No
 from nmsd.imap.flagtext import FlagWriter
 from nmsd.imap.state import TRANSITIONS, Event, State
@@ -47,7 +48,7 @@ class Shared:
 class Session:
     """The state of one session."""
 
-    __slots__ = ("account", "enabled", "id", "peer", "saved", "shared", "state", "tag", "user", "view")
+    __slots__ = ("account", "admin", "enabled", "id", "peer", "saved", "shared", "state", "tag", "user", "view")
 
     def __init__(self, shared: Shared, peer: Peer, session_id: str) -> None:
         self.shared: Shared = shared
@@ -57,6 +58,8 @@ class Session:
         """The tag of the command being run (for the correlator of ESEARCH)."""
         self.state: State = State.NOT_AUTHENTICATED
         self.user: User | None = None
+        self.admin: User | None = None
+        """Who acts as `user` by PROXYAUTH."""
         self.account: Account | None = None
         self.view: View | None = None
         self.enabled: int = 0
@@ -111,17 +114,35 @@ class Session:
 
     # Policy
 
+    def entrance(self) -> Entrance:
+        """The client's way in."""
+        return Entrance(self.shared.gate, self.shared.config, IMAP, self.peer)
+
     def may_send_password(self) -> bool:
-        """Whether plain-text passwords are taken on this connection: service.imap.plaintextmincipher (-1 never, else
-        the least bits the cipher must have).  A Unix socket counts as private."""
-        least = self.shared.config[IMAP.plaintext_min_cipher]
-        return least >= 0 and (self.peer.local or self.peer.cipher_bits >= least)
+        """Whether plain-text passwords are taken on this connection."""
+        return self.entrance().takes_passwords()
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is anybody who is logged in, and may look and change nothing."""
+        return self.user is not None and self.user.is_anonymous
 
     def log_in(self, user: User) -> None:
         """Enters the authenticated state as `user`."""
+        self._be(user)
+        self.move(Event.LOGIN)
+
+    def act_as(self, name: str) -> None:
+        """Makes the logged-in administrator another user; he may go on to the next.  Raises DirectoryError."""
+        admin = self.admin or self.user
+        assert admin is not None
+        service = "imaps" if self.peer.tls else "imap"
+        self._be(self.shared.gate.act_as(service, admin, name, self.peer.address))
+        self.admin = admin
+
+    def _be(self, user: User) -> None:
         self.user = user
         self.account = self.shared.store.account(user.account)
-        self.move(Event.LOGIN)
 
     def select(self, view: View) -> None:
         """Enters the selected state.  SELECT tells HIGHESTMODSEQ in any case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from nmsd.model.flags import SEEN
@@ -21,11 +21,13 @@ class Gone(Exception):
 class Maildrop:
     """An exclusive hold of an account's INBOX.
 
-    Messages have the numbers of their order at login, and keep them.  Nothing is changed before `commit`.
+    Messages have the numbers of their order at login, and keep them.  Nothing is changed before `commit`; nor then,
+    where it is `read_only`.
     """
 
-    def __init__(self, account: Account, lock: AbstractContextManager[None]) -> None:
+    def __init__(self, account: Account, lock: AbstractContextManager[None], read_only: bool) -> None:
         """Takes a lock that has been entered already; `open_maildrop` is the way in."""
+        self.read_only = read_only
         self._account = account
         self._lock: AbstractContextManager[None] | None = lock
         mailbox, uids, _ = account.snapshot(account.mailbox(INBOX).id)
@@ -97,6 +99,8 @@ class Maildrop:
 
     def commit(self, mark_seen: bool) -> int:
         """Removes what is marked as deleted, and with `mark_seen` flags what was retrieved; the number removed."""
+        if self.read_only:
+            return 0
         kept = self._retrieved - self._deleted
         if mark_seen and kept:
             self._account.store_flags(self._mailbox_id, self._uid_set(kept), FlagChange.ADD, SEEN)
@@ -115,13 +119,14 @@ class Maildrop:
             lock.__exit__(None, None, None)
 
 
-def open_maildrop(account: Account) -> Maildrop:
-    """Locks and reads the account's INBOX, making the account if need be.  Raises MaildropInUse, StoreError."""
+def open_maildrop(account: Account, read_only: bool = False) -> Maildrop:
+    """Locks and reads the account's INBOX, making the account if need be; one to be read only is not locked.  Raises
+    MaildropInUse, StoreError."""
     account.ensure()
-    lock = account.lock_maildrop()
+    lock: AbstractContextManager[None] = nullcontext() if read_only else account.lock_maildrop()
     lock.__enter__()
     try:
-        return Maildrop(account, lock)
+        return Maildrop(account, lock, read_only)
     except BaseException:
         lock.__exit__(None, None, None)
         raise

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from nmsd.config.services import POP
 from nmsd.config.setting import Config
 from nmsd.directory.api import Gate, User
+from nmsd.directory.entrance import Entrance
 from nmsd.pop3.errors import Err
 from nmsd.pop3.maildrop import Maildrop, open_maildrop
 from nmsd.pop3.settings import MIN_POLL
 from nmsd.pop3.state import TRANSITIONS, Event, State
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log, Peer
+from nmsd.wire.sasl import Exchange
 from nmsd.wire.tally import Tally
 
 
@@ -58,6 +60,8 @@ class Session:
         """What USER said, '' without it."""
         self.utf8 = False
         self.user: User | None = None
+        self.attempt: tuple[Entrance, Exchange] | None = None
+        """In the SASL state, what the next line answers."""
         self._maildrop: Maildrop | None = None
 
     def move(self, event: Event) -> None:
@@ -70,24 +74,23 @@ class Session:
         assert self._maildrop is not None
         return self._maildrop
 
-    def may_send_password(self) -> bool:
-        """Whether plain-text passwords are taken on this connection: service.pop.plaintextmincipher (-1 never, else the
-        least bits the cipher must have).  A Unix socket counts as private."""
-        least = self.shared.config[POP.plaintext_min_cipher]
-        return least >= 0 and (self.peer.local or self.peer.cipher_bits >= least)
+    def entrance(self) -> Entrance:
+        """The client's way in."""
+        return Entrance(self.shared.gate, self.shared.config, POP, self.peer)
 
     def check_password_allowed(self) -> None:
-        """Raises Err where `may_send_password` says no."""
-        if not self.may_send_password():
+        """Raises Err where plain-text passwords are not taken on this connection."""
+        if not self.entrance().takes_passwords():
             raise Err("Plain-text passwords are not taken on this connection; use TLS", b"AUTH")
 
-    def log_in(self, login: str, password: str, authorize: str = "") -> None:
-        """Enters the TRANSACTION state, with the maildrop locked.  Raises Err, DirectoryError, StoreError."""
-        self.check_password_allowed()
-        service = "pops" if self.peer.tls else "pop"  # access rules tell them apart
-        user = self.shared.gate.login(service, login, password, self.peer.address, authorize)
-        self.shared.check_poll(user.account)
-        self._maildrop = open_maildrop(self.shared.store.account(user.account))
+    def enter(self, entrance: Entrance) -> None:
+        """Enters the TRANSACTION state as who has come in; with the maildrop locked, but for anonymous users, who
+        change nothing in it.  Raises Err, StoreError."""
+        user = entrance.user
+        assert user is not None
+        if not user.is_anonymous:
+            self.shared.check_poll(user.account)
+        self._maildrop = open_maildrop(self.shared.store.account(user.account), user.is_anonymous)
         self.user = user
         self.move(Event.LOGIN)
 

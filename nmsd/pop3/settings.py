@@ -34,8 +34,8 @@ UTF8_HEADERS: Final = Setting(
 MAX_LINE: Final = Setting(
     "service.pop.maxline",
     kinds.size(255, 1 << 20),
-    8192,
-    "The longest command line taken. RFC 2449 §4 asks for 255; SASL responses and long passwords need more.",
+    16_384,
+    "The longest line taken. RFC 2449 §4 asks for 255, but for SASL RFC 5034 §4 for 12,288: tokens are long.",
 )
 MAX_BAD_COMMANDS: Final = Setting(
     "service.pop.maxbadcommands",

@@ -24,7 +24,7 @@ ANY: Final = State.AUTHORIZATION | State.TRANSACTION
 class Event(Enum):
     """What moves a session."""
 
-    CHALLENGE = "challenge"  # AUTH without an initial response
+    CHALLENGE = "challenge"  # AUTH that wants (another) response
     LOGIN = "login"
     FAILURE = "failure"  # a login that failed, or a SASL exchange that was cancelled
     QUIT = "quit"
@@ -40,6 +40,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
         Event.END: State.CLOSED,
     },
     State.SASL: {
+        Event.CHALLENGE: State.SASL,
         Event.LOGIN: State.TRANSACTION,
         Event.FAILURE: State.AUTHORIZATION,
         Event.END: State.CLOSED,

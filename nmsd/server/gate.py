@@ -12,20 +12,39 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
 from nmsd.config.setting import Config
-from nmsd.directory.api import Directory, User
+from nmsd.directory.api import Directory, Tokens, User
+from nmsd.directory.sasl_settings import ANONYMOUS_USER
+from nmsd.directory.scram import made_up_keys
+from nmsd.directory.settings import SCRAM_ITERATIONS
 from nmsd.directory.users import admit
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused
+from nmsd.model.scram import ScramKeys
 from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING, STORE_ADMINS
 from nmsd.server.throttle import Throttle
 from nmsd.store.api import Store
 from nmsd.wire.protocol import Log
 
+_AWAY: Final = "The directory is not available, try again later"
 _MOST_ACCOUNTS: Final = 100_000  # whose entries' names are remembered, more than a worker has sessions
+
+
+@dataclass
+class _Attempt:
+    """Who tries to come in: into which service, by which method, as whom ('' while that is not known), from where."""
+
+    service: str
+    method: str
+    login: str
+    address: str
+
+    def words(self) -> str:
+        """What the log calls it."""
+        return f"[{self.address}] {self.method} {self.login or '-'}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +60,10 @@ class DirectoryGate:
     """The gate of one worker.
 
     `throttles` are of addresses and of logins; `clock` gives seconds that only go forward; `pause` holds the caller's
-    greenlet up for so many seconds.  A directory with an attribute `generation`, a number that grows with its changes,
-    has the cache forget at once: everybody, or those whose entry `changed_since(user, generation)` says.
+    greenlet up for so many seconds.  `secret` is a key that all workers share, for what unknown users are told;
+    `tokens` judges bearer tokens, where they are taken.  A directory with an attribute `generation`, a number that
+    grows with its changes, has the cache forget at once: everybody, or those whose entry `changed_since(user,
+    generation)` says.
     """
 
     def __init__(
@@ -54,6 +75,8 @@ class DirectoryGate:
         log: Log,
         clock: Callable[[], float],
         pause: Callable[[float], None],
+        secret: bytes = b"",
+        tokens: Tokens | None = None,
     ) -> None:
         self.logins = 0
         self.bad_logins = 0
@@ -64,45 +87,116 @@ class DirectoryGate:
         self._log = log
         self._clock = clock
         self._pause = pause
+        self._secret = secret or os.urandom(16)
+        self._tokens = tokens
         self._key = os.urandom(32)
         self._known: dict[bytes, _Known] = {}
         self._waiting: Counter[str] = Counter()
         self._accounts: dict[str, str] = {}
+        self.last_word: Callable[[User, str], None] = lambda user, login: None
+        """Called with each user who may come in and the name he gave; raises LoginRefused if he may not after all."""
+        self.entered: Callable[[User], None] = lambda user: None
+        """Called with each user who is let in."""
 
-    def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
+    # The contract
+
+    def login(
+        self, service: str, login: str, password: str, address: str, authorize: str = "", method: str = "plaintext"
+    ) -> User:
+        """As the contract says."""
+        attempt = _Attempt(service, method, login, address)
+        return self._enter(attempt, authorize, lambda: self._check_password(attempt, password))
+
+    def login_anonymous(self, service: str, trace: str, address: str) -> User:
+        """As the contract says."""
+        attempt = _Attempt(service, "ANONYMOUS", trace, address)
+        return self._enter(attempt, "", self._nobody)
+
+    def login_token(self, service: str, token: str, address: str, authorize: str, method: str) -> User:
+        """As the contract says."""
+        # Whose it is shows when it is judged; until then the one whom the client wants to be is spoken of.
+        attempt = _Attempt(service, method, authorize, address)
+        return self._enter(attempt, authorize, lambda: self._check_token(attempt, token))
+
+    def scram_keys(self, login: str) -> ScramKeys:
         """As the contract says."""
         try:
-            user = self._authenticate(login, password, address)
-            if authorize and authorize != login:
-                user = self._act_as(user, login, authorize)
-            admit(user, service, address)
-        except (BadCredentials, LoginRefused) as error:
-            self._log_refusal("Notice", service, login, address, error)
-            raise
-        except DirectoryUnavailable as error:
-            # The directory tells once that it is down; what it tells is not for clients.
-            self._log_refusal("Information", service, login, address, error)
-            raise DirectoryUnavailable("The directory is not available, try again later") from None
-        account = self._store.account(user.account)
-        if not account.exists():
-            account.ensure()
-        self._accounts.pop(user.dn.lower(), None)
-        while len(self._accounts) >= _MOST_ACCOUNTS:
-            del self._accounts[next(iter(self._accounts))]  # the one that logged in least lately
-        self._accounts[user.dn.lower()] = user.account
-        self.logins += 1
-        self._log("Information", "Account", f"login: [{address}] plaintext {login}", service=service, user=user.account)
-        return user
+            keys = self._directory.scram_keys(login)
+        except AmbiguousEntry:
+            keys = None  # the proof will fail, and the log then say so
+        except DirectoryUnavailable:
+            raise DirectoryUnavailable(_AWAY) from None
+        return keys or made_up_keys(login, self._secret, self._config[SCRAM_ITERATIONS])
+
+    def login_scram(
+        self, service: str, login: str, is_proven: bool, address: str, authorize: str, method: str
+    ) -> User:
+        """As the contract says."""
+        attempt = _Attempt(service, method, login, address)
+        return self._enter(attempt, authorize, lambda: self._check_proof(attempt, is_proven))
+
+    def act_as(self, service: str, user: User, authorize: str, address: str) -> User:
+        """As the contract says."""
+        attempt = _Attempt(service, "PROXYAUTH", user.uid, address)
+        return self._enter(attempt, authorize, lambda: user)
 
     def account_of(self, dn: str) -> str:
         """The account of the user with this entry, if he logged in not long ago; else ''."""
         return self._accounts.get(dn.lower(), "")
 
-    def _log_refusal(self, level: str, service: str, login: str, address: str, error: Exception) -> None:
-        self.bad_logins += 1
-        self._log(level, "Account", f"badlogin: [{address}] plaintext {login} {error}", service=service)
+    def entries(self) -> list[tuple[str, str]]:
+        """(name of the entry in lower case, account) of those who logged in not long ago."""
+        return list(self._accounts.items())
 
-    def _authenticate(self, login: str, password: str, address: str) -> User:
+    # One way in
+
+    def _enter(self, attempt: _Attempt, authorize: str, authenticate: Callable[[], User]) -> User:
+        """The way of every login: `authenticate` says who it is, then rules and administrators' rights are applied, and
+        the log told."""
+        try:
+            own = authenticate()
+            user = self._act_as(own, attempt.login, authorize) if authorize and authorize != attempt.login else own
+            admit(user, attempt.service, attempt.address)
+            self.last_word(user, attempt.login)
+        except (BadCredentials, LoginRefused) as error:
+            self._log_refusal("Notice", attempt, error)
+            raise
+        except AmbiguousEntry as error:
+            self._log_refusal("Notice", attempt, error)
+            raise BadCredentials(str(error)) from None
+        except DirectoryUnavailable as error:
+            # The directory tells once that it is down; what it tells is not for clients.
+            self._log_refusal("Information", attempt, error)
+            raise DirectoryUnavailable(_AWAY) from None
+        account = self._store.account(user.account)
+        if not account.exists():
+            account.ensure()
+        self.know(user)
+        self.entered(user)
+        self.logins += 1
+        words = attempt.words()
+        self._log("Information", "Account", f"login: {words}", service=attempt.service, user=user.account)
+        if user.account != own.account:
+            self._log(
+                "Notice", "Account", f"proxy: {words}", service=attempt.service, admin=own.account, user=user.account
+            )
+        return user
+
+    def know(self, user: User) -> None:
+        """Remembers whose account is that of the user's entry."""
+        self._accounts.pop(user.dn.lower(), None)
+        while len(self._accounts) >= _MOST_ACCOUNTS:
+            del self._accounts[next(iter(self._accounts))]  # the one that logged in least lately
+        self._accounts[user.dn.lower()] = user.account
+
+    def _log_refusal(self, level: str, attempt: _Attempt, error: Exception) -> None:
+        self.bad_logins += 1
+        self._log(level, "Account", f"badlogin: {attempt.words()} {error}", service=attempt.service)
+
+    # Who it is
+
+    def _check_password(self, attempt: _Attempt, password: str) -> User:
+        login = attempt.login
         digest = blake2b(f"{login}\0{password}".encode("utf-8", "surrogateescape"), key=self._key, digest_size=16)
         key = digest.digest()
         generation = self._generation()
@@ -111,26 +205,61 @@ class DirectoryGate:
             if self._clock() < known.until and not self._changed_since(known, generation):
                 return known.user
             del self._known[key]
-        name = login.lower()
-        held = (f"address {address}", f"login {name}")
+        user = self._guarded(attempt, lambda: self._directory.authenticate(login, password))
+        if self._changed_since(_Known(user, 0, generation), self._generation()):
+            # Perhaps the password, and perhaps before anybody looks for sessions that it ends.
+            generation = self._generation()
+            user = self._guarded(attempt, lambda: self._directory.authenticate(login, password))
+        self._remember(key, user, generation)
+        return user
+
+    def _check_proof(self, attempt: _Attempt, is_proven: bool) -> User:
+        def find() -> User:
+            user = self._directory.find(attempt.login)
+            if user is None:
+                raise BadCredentials("no such user")
+            if not is_proven:
+                raise BadCredentials("wrong proof, or no SCRAM keys in the entry")
+            return user
+
+        return self._guarded(attempt, find)
+
+    def _check_token(self, attempt: _Attempt, token: str) -> User:
+        def find() -> User:
+            if self._tokens is None:
+                raise DirectoryUnavailable("there is no key set to check tokens with")
+            attempt.login = self._tokens.user_name(token)
+            user = self._directory.find(attempt.login)
+            if user is None:
+                raise BadCredentials("no such user")
+            return user
+
+        return self._guarded(attempt, find)
+
+    def _nobody(self) -> User:
+        name = self._config[ANONYMOUS_USER]
+        user = self._directory.find(name) if name else None
+        if user is None:
+            raise LoginRefused(f"There is no user {name} for anonymous logins" if name else "No anonymous logins")
+        return replace(user, is_anonymous=True)
+
+    def _guarded(self, attempt: _Attempt, authenticate: Callable[[], User]) -> User:
+        """What `authenticate` gives; after failures, the next one's answer is held back."""
+        name = attempt.login.lower()
+        held = (f"address {attempt.address}", f"login {name}") if name else (f"address {attempt.address}",)
         limit = self._config[BAD_LOGIN_WAITING]
         if any(self._waiting[who] >= limit for who in held):
             raise LoginRefused("Too many failed logins, try again later", "UNAVAILABLE")
         try:
-            user = self._directory.authenticate(login, password)
-        except (BadCredentials, AmbiguousEntry) as error:
-            seconds = max(
-                throttle.delay(throttle.failed(who))
-                for throttle, who in ((self._addresses, address), (self._logins, name))
-            )
+            user = authenticate()
+        except (BadCredentials, AmbiguousEntry):
+            counts = ((self._addresses, attempt.address), (self._logins, name))
+            seconds = max(throttle.delay(throttle.failed(who)) for throttle, who in counts if who)
             if seconds:
                 with self._held_back(held):
                     self._pause(seconds)
-            if isinstance(error, AmbiguousEntry):
-                raise BadCredentials(str(error)) from None
             raise
-        self._logins.forgive(name)
-        self._remember(key, user, generation)
+        self._logins.forgive(attempt.login.lower())
         return user
 
     @contextmanager

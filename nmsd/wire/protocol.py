@@ -45,7 +45,7 @@ class Peer:
     """The two ends of a connection, as far as a protocol cares.
 
     `cipher_bits` is 0 without TLS.  `certificate` is the client's verified certificate in DER, if it sent one.  `local`
-    is true for a Unix socket.
+    is true for a Unix socket.  `bindings` are what TLS's channel can be bound to (RFC 5056), by name.
     """
 
     address: str
@@ -56,6 +56,7 @@ class Peer:
     cipher_bits: int = 0
     certificate: bytes | None = None
     local: bool = False
+    bindings: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Conversation(Protocol):

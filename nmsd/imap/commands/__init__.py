@@ -10,7 +10,7 @@ from nmsd.imap.commands.enable import ENABLE
 from nmsd.imap.commands.expunge import EXPUNGE
 from nmsd.imap.commands.fetch import FETCH, UID_FETCH
 from nmsd.imap.commands.list import LIST, LSUB
-from nmsd.imap.commands.login import AUTHENTICATE, LOGIN
+from nmsd.imap.commands.login import AUTHENTICATE, LOGIN, PROXYAUTH
 from nmsd.imap.commands.logout import LOGOUT
 from nmsd.imap.commands.noop import CHECK, NOOP
 from nmsd.imap.commands.search import SEARCH, UID_SEARCH
@@ -25,6 +25,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LOGOUT,
     LOGIN,
     AUTHENTICATE,
+    PROXYAUTH,
     ENABLE,
     SELECT,
     EXAMINE,

@@ -1,16 +1,18 @@
-"""LOGIN (RFC 9051 §6.2.3) and AUTHENTICATE (§6.2.2, with the initial response of RFC 4959)."""
+"""LOGIN (RFC 9051 §6.2.3), AUTHENTICATE (§6.2.2, with the initial response of RFC 4959), and PROXYAUTH, Netscape's
+command for administrators."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from nmsd.directory.entrance import Entrance, Offer
 from nmsd.imap.errors import No
 from nmsd.imap.registry import Answer, Command, Continue, Done, Sync
 from nmsd.imap.session import Session
-from nmsd.imap.state import NOT_AUTHENTICATED
+from nmsd.imap.state import NOT_AUTHENTICATED, State
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.reader import Reader
-from nmsd.wire.sasl import decode_response, parse_plain
+from nmsd.wire.sasl import Exchange
 
 
 def _parse_login(reader: Reader, session: Session) -> tuple[str, str]:
@@ -27,14 +29,16 @@ def _parse_login(reader: Reader, session: Session) -> tuple[str, str]:
 
 def _run_login(session: Session, arguments: tuple[str, str]) -> Answer:
     yield from ()
-    return _enter(session, arguments[0], arguments[1], "")
-
-
-def _enter(session: Session, login: str, password: str, authorize: str) -> Done:
-    if not session.may_send_password():
+    entrance = session.entrance()
+    if not entrance.takes_passwords():
         raise No("Plain-text passwords need an encrypted connection", b"PRIVACYREQUIRED")
-    service = "imaps" if session.peer.tls else "imap"  # access rules tell them apart
-    session.log_in(session.shared.gate.login(service, login, password, session.peer.address, authorize))
+    entrance.login(arguments[0], arguments[1])
+    return _enter(session, entrance)
+
+
+def _enter(session: Session, entrance: Entrance) -> Done:
+    assert entrance.user is not None
+    session.log_in(entrance.user)
     return logged_in(session)
 
 
@@ -57,29 +61,45 @@ def _parse_authenticate(reader: Reader, session: Session) -> tuple[bytes, bytes 
 
 def _run_authenticate(session: Session, arguments: tuple[bytes, bytes | None]) -> Answer:
     mechanism, response = arguments
-    if mechanism != b"PLAIN":
+    entrance = session.entrance()
+    offer = entrance.offer(mechanism)
+    if offer is Offer.NOT_PRIVATE:
+        raise No("This mechanism needs an encrypted connection", b"PRIVACYREQUIRED")
+    if offer is not Offer.YES:
         raise No("Unsupported authentication mechanism", b"CANNOT")
-    if not session.may_send_password():
-        raise No("Plain-text passwords need an encrypted connection", b"PRIVACYREQUIRED")
-    if response is not None:
-        return _plain(session, response)
-    yield b"+ \r\n"
-    return Continue(_respond)
+    exchange = entrance.exchange(mechanism)
+    return (yield from _go_on(session, entrance, exchange, exchange.begin(response)))
 
 
-def _respond(session: Session, line: bytes) -> Answer:
+def _go_on(session: Session, entrance: Entrance, exchange: Exchange, challenge: bytes | None) -> Answer:
+    if challenge is None:
+        return _enter(session, entrance)
+
+    def respond(session: Session, line: bytes) -> Answer:
+        return (yield from _go_on(session, entrance, exchange, exchange.respond(line)))
+
+    yield b"+ " + challenge + b"\r\n"
+    return Continue(respond)
+
+
+def _parse_proxyauth(reader: Reader, session: Session) -> str:
+    reader.space()
+    name = reader.astring()
+    reader.end()
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        raise BadSyntax("User name must be UTF-8") from None
+
+
+def _run_proxyauth(session: Session, name: str) -> Answer:
     yield from ()
-    if line == b"*":
-        raise BadSyntax("Authentication cancelled")
-    return _plain(session, line)
-
-
-def _plain(session: Session, line: bytes) -> Done:
-    plain = parse_plain(decode_response(line))
-    return _enter(session, plain.login, plain.password, plain.authorize)
+    session.act_as(name)
+    return None
 
 
 LOGIN: Final = Command(b"LOGIN", NOT_AUTHENTICATED, _parse_login, _run_login, sync=Sync.NONE)
 AUTHENTICATE: Final = Command(
     b"AUTHENTICATE", NOT_AUTHENTICATED, _parse_authenticate, _run_authenticate, sync=Sync.NONE
 )
+PROXYAUTH: Final = Command(b"PROXYAUTH", State.AUTHENTICATED, _parse_proxyauth, _run_proxyauth, sync=Sync.NONE)

@@ -51,6 +51,7 @@ def _open(read_only: bool) -> Callable[[Session, Arguments], Answer]:
 
 def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
     """Opens a mailbox: its size, flags and numbers, then what the parameters add."""
+    read_only = read_only or session.is_anonymous
     if session.state == State.SELECTED:
         session.deselect()
         yield b"* OK [CLOSED] Previous mailbox is closed\r\n"  # even where the new one cannot be opened
@@ -65,9 +66,7 @@ def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
     yield b"".join(_describe(session, view, first_unseen))
     for param, value in arguments.params:
         yield from param.after(session, view, value)
-    if read_only:
-        return Done("EXAMINE completed", b"READ-ONLY")
-    return Done("SELECT completed", b"READ-WRITE")
+    return Done(code=b"READ-ONLY" if read_only else b"READ-WRITE")
 
 
 def _describe(session: Session, view: View, first_unseen: int) -> list[bytes]:

@@ -31,7 +31,7 @@ EXTENSIONS: Final[tuple[Extension, ...]] = (
     base.ENABLE,
     starttls.STARTTLS,
     starttls.LOGINDISABLED,
-    base.PLAIN,
+    base.SASL,
     idle.EXTENSION,
     unselect.EXTENSION,
     namespace.EXTENSION,

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from nmsd.directory.entrance import Offer
 from nmsd.pop3.commands.session import may_start_tls
 from nmsd.pop3.errors import Err
 from nmsd.pop3.registry import Answer, Command
 from nmsd.pop3.session import Session
 from nmsd.pop3.state import AUTHORIZATION, Event
-from nmsd.wire.errors import BadSyntax
 from nmsd.wire.protocol import Control
-from nmsd.wire.sasl import decode_response, parse_plain
 
 
 def _text(argument: bytes) -> str:
@@ -37,36 +36,50 @@ def _pass(session: Session, arguments: list[bytes]) -> Answer:
     login, session.login_name = session.login_name, ""
     if not login:
         raise Err("Send USER first", counts=True)
-    session.log_in(login, _text(arguments[0]))
+    session.check_password_allowed()
+    entrance = session.entrance()
+    entrance.login(login, _text(arguments[0]))
+    session.enter(entrance)
     yield _logged_in(session)
 
 
 def _auth(session: Session, arguments: list[bytes]) -> Answer:
+    entrance = session.entrance()
     if not arguments:  # RFC 1734's successor has no such form; clients use it to ask for the list
-        mechanisms = b"PLAIN\r\n" if session.may_send_password() else b""
-        yield b"+OK Mechanisms follow\r\n" + mechanisms + b".\r\n"
+        names = b"".join([name + b"\r\n" for name in entrance.offered()])
+        yield b"+OK Mechanisms follow\r\n" + names + b".\r\n"
         return
-    if arguments[0].upper() != b"PLAIN":
+    name = arguments[0].upper()
+    offer = entrance.offer(name)
+    if offer is Offer.NOT_PRIVATE:
+        raise Err("This mechanism needs an encrypted connection; use TLS", b"AUTH")
+    if offer is not Offer.YES:
         raise Err("Unknown authentication mechanism", counts=True)
-    session.check_password_allowed()
-    if len(arguments) == 1:
-        session.move(Event.CHALLENGE)
-        yield b"+ \r\n"
+    exchange = entrance.exchange(name)
+    challenge = exchange.begin(arguments[1] if len(arguments) > 1 else None)
+    if challenge is None:
+        session.enter(entrance)
+        yield _logged_in(session)
         return
-    yield from answer_challenge(session, arguments[1])
+    session.attempt = (entrance, exchange)
+    session.move(Event.CHALLENGE)
+    yield b"+ " + challenge + b"\r\n"
 
 
 def answer_challenge(session: Session, line: bytes) -> Answer:
     """Goes on with AUTH: `line` is the client's response, "*" to cancel (RFC 5034 §4)."""
+    assert session.attempt is not None
+    entrance, exchange = session.attempt
     try:
-        if line == b"*":
-            raise BadSyntax("Authentication cancelled")
-        plain = parse_plain(decode_response(line))
-        session.log_in(plain.login, plain.password, plain.authorize)
+        challenge = exchange.respond(line)
+        if challenge is None:
+            session.attempt = None
+            session.enter(entrance)
     except BaseException:
+        session.attempt = None
         session.move(Event.FAILURE)
         raise
-    yield _logged_in(session)
+    yield _logged_in(session) if challenge is None else b"+ " + challenge + b"\r\n"
 
 
 def _stls(session: Session, arguments: list[bytes]) -> Answer:

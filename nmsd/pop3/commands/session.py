@@ -23,9 +23,12 @@ def capabilities(session: Session) -> Iterator[bytes]:
     yield b"RESP-CODES"
     yield b"AUTH-RESP-CODE"
     yield b"PIPELINING"
-    if session.may_send_password():
+    entrance = session.entrance()
+    if entrance.takes_passwords():
         yield b"USER"
-        yield b"SASL PLAIN"
+    mechanisms = entrance.offered()
+    if mechanisms:
+        yield b"SASL " + b" ".join(mechanisms)
     if may_start_tls(session):
         yield b"STLS"
     yield b"UTF8 USER"

@@ -121,6 +121,8 @@ def _first_lines(piece: bytes, lines: int) -> tuple[bytes, int]:
 
 def _dele(session: Session, arguments: list[bytes]) -> Answer:
     number = _message(session, arguments[0])
+    if session.maildrop.read_only:
+        raise Err("Anonymous users may look at mail, and no more")
     session.maildrop.delete(number)
     yield b"+OK Message %d deleted\r\n" % number
 

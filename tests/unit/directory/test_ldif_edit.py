@@ -72,5 +72,5 @@ def test_a_new_user_goes_below_the_files_people(path: Path) -> None:
 
 
 def test_a_login_name_is_escaped_in_the_dn() -> None:
-    dn, _ = user_entry("a,b+c", "ou=People", name="", mail="x@y", aliases=(), password="p", quota=None)
+    dn, _ = user_entry("a,b+c", "ou=People", name="", mail="x@y", aliases=(), passwords=("p",), quota=None)
     assert dn == "uid=a\\,b\\+c,ou=People"
