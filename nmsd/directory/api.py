@@ -62,16 +62,16 @@ class Directory(Protocol):
         """What the directory holds of a user's password for SCRAM; None for nobody, or if it holds nothing.  Raises
         AmbiguousEntry, DirectoryUnavailable."""
 
+    def find_entries(self, search: EntrySearch) -> EntriesFound:
+        """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
+        DirectoryUnavailable."""
+
 
 class Tokens(Protocol):
     """What judges bearer tokens."""
 
     def user_name(self, token: str) -> str:
         """The login name or address of whom the token stands for.  Raises BadCredentials, DirectoryUnavailable."""
-
-    def find_entries(self, search: EntrySearch) -> EntriesFound:
-        """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
-        DirectoryUnavailable."""
 
 
 class Gate(Protocol):
