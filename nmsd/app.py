@@ -195,13 +195,15 @@ def _open_service(name: str, tools: Tools) -> Opened:
 def _open_gate(config: Config, directory: Directory, store: Store, board: Board, log: Log) -> DirectoryGate:
     import gevent
 
+    from nmsd.directory.certificate import CertificateMapper
     from nmsd.server.gate import DirectoryGate
     from nmsd.server.throttle import make_throttles
 
     throttles = make_throttles(board.throttles, board.secret, config, time.monotonic)
     tokens = open_tokens(config, log)
+    certificates = CertificateMapper(config, directory, log)
     return DirectoryGate(
-        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens
+        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens, certificates
     )
 
 

@@ -74,6 +74,17 @@ class Tokens(Protocol):
         """The login name or address of whom the token stands for.  Raises BadCredentials, DirectoryUnavailable."""
 
 
+class CertificateUsers(Protocol):
+    """Whose a client's certificate is."""
+
+    def user_of(self, certificate: bytes) -> User:
+        """The user whom a verified certificate (DER) stands for.  Raises BadCredentials with the reason, for the log,
+        AmbiguousEntry, DirectoryUnavailable."""
+
+    def subject_of(self, certificate: bytes) -> str:
+        """Its subject, for the log."""
+
+
 class Gate(Protocol):
     """The way in, for all services: throttling, the authentication cache, the directory, status and access rules, and
     the log line for each login, good or bad."""
@@ -85,9 +96,11 @@ class Gate(Protocol):
         apart.  `authorize` names another account to act as (administrators only).  `method` is how, for the log.  May
         block its greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
 
-    def login_certificate(self, service: str, certificate: bytes, address: str, authorize: str = "") -> User:
+    def login_certificate(
+        self, service: str, certificate: bytes, address: str, authorize: str = "", greeting: bool = False
+    ) -> User:
         """The user whom a client's verified certificate (DER) stands for, by the rules of certmap.conf; else as
-        `login`, and LoginRefused too where it stands for nobody."""
+        `login`: BadCredentials where it stands for nobody.  `greeting`: the client did not ask for it."""
 
     def login_anonymous(self, service: str, trace: str, address: str) -> User:
         """The user whose mail anonymous clients read, with `is_anonymous`; `trace` is what the client says of itself.

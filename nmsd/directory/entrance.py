@@ -64,7 +64,11 @@ class Entrance:
 
     def takes_passwords(self) -> bool:
         """Whether plain-text passwords are taken on this connection: service.NAME.plaintextmincipher (-1 never, else
-        the least bits the cipher must have).  A Unix socket counts as private."""
+        the least bits the cipher must have), and a certificate first where one is required.  A Unix socket counts as
+        private."""
+        logins = self._service.certificates
+        if logins is not None and self._config[logins.require] and self._peer.certificate is None:
+            return False
         least = self._config[self._service.plaintext_min_cipher]
         return least >= 0 and (self._peer.local or self._peer.cipher_bits >= least)
 
