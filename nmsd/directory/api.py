@@ -23,6 +23,7 @@ class User:
     `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess; `access_rules` are those of
     mailAllowedServiceAccess as they are written, `access_domains` the values of mailAccessDomain.  `mail_host` is the
     server that holds the mailbox, '' for this one; `delivery` are the words of mailDeliveryOption, none for "mailbox".
+    `partition` is the nickname in mailMessageStore, '' for the default one.
     """
 
     dn: str
@@ -38,6 +39,16 @@ class User:
     mail_host: str = ""
     delivery: tuple[str, ...] = ()
     is_anonymous: bool = False
+    partition: str = ""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What became of a user who is in a session: himself, None if his entry is gone or is another account's now; and
+    whether his password is another one."""
+
+    user: User | None
+    has_new_password: bool = False
 
 
 class Directory(Protocol):
