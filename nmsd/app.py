@@ -169,6 +169,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
     directory = open_directory(config, tools.runtime, log)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)
+    gate.entered = ousting.entered
     getattr(directory, "start", lambda told: None)(ousting.changed)  # one that tells of its changes is listened to
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
@@ -186,7 +187,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
         descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
-        duties=(tidy,),
+        duties=(tidy, ousting.tick),
         attach=ousting.attach,
         close=store.close,
     )
@@ -225,6 +226,7 @@ def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back
     announcer = open_announcer(config)
     store = open_store(config, runtime, announcer)
     directory = open_directory(config, runtime, log)
+    getattr(directory, "start", lambda told: None)(lambda dn: None)  # what it remembers is forgotten in time
 
     def close() -> None:
         store.close()
