@@ -98,6 +98,16 @@ class Entrance:
         allowed = ALLOW_ANONYMOUS.get(self._service.name)
         return allowed is not None and self._config[allowed] and bool(self._config[ANONYMOUS_USER])
 
+    def is_known(self) -> bool:
+        """Whether the client is to be logged in by its certificate before it says anything."""
+        logins = self._service.certificates
+        return self._peer.certificate is not None and logins is not None and self._config[logins.preauth]
+
+    def greet(self) -> None:
+        """Logs it in so."""
+        assert self._peer.certificate is not None
+        self.user = self._gate.login_certificate(self._name, self._peer.certificate, self._peer.address, greeting=True)
+
     # Claims: wire.sasl.Verifier
 
     def login(self, login: str, password: str) -> None:
