@@ -129,8 +129,17 @@ def _verify(config: Config) -> Iterator[tuple[str, str]]:
 SECTION: Final = Section(
     "SASL",
     (
-        *(MECH_LIST, *ALLOW_ANONYMOUS.values(), ANONYMOUS_USER),
-        *(KEY_SET, ISSUER, AUDIENCE, CLAIM, SCOPE, ALGORITHMS, LEEWAY, DISCOVERY),
+        MECH_LIST,
+        *ALLOW_ANONYMOUS.values(),
+        ANONYMOUS_USER,
+        KEY_SET,
+        ISSUER,
+        AUDIENCE,
+        CLAIM,
+        SCOPE,
+        ALGORITHMS,
+        LEEWAY,
+        DISCOVERY,
     ),
     _verify,
 )
