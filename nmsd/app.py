@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nmsd.server.board import Board
     from nmsd.server.gate import DirectoryGate
     from nmsd.server.process import Opened, Tools
+    from nmsd.server.worker import Worker
 
 _STORE_TIDY_S: Final = 10  # how often the store may tidy up
 
@@ -169,7 +170,6 @@ def _open_service(name: str, tools: Tools) -> Opened:
     directory = open_directory(config, tools.runtime, log)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)
-    gate.entered = ousting.entered
     getattr(directory, "start", lambda told: None)(ousting.changed)  # one that tells of its changes is listened to
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
@@ -182,13 +182,18 @@ def _open_service(name: str, tools: Tools) -> Opened:
             tidied = time.monotonic()
             gevent.spawn(store.idle)
 
+    def attach(worker: Worker) -> None:
+        ousting.attach(worker)
+        if worker.admission is not None:
+            gate.last_word = worker.admission.enter
+
     return Opened(
         service,
         descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
-        duties=(tidy, ousting.tick),
-        attach=ousting.attach,
+        duties=(tidy,),
+        attach=attach,
         close=store.close,
     )
 
@@ -196,15 +201,13 @@ def _open_service(name: str, tools: Tools) -> Opened:
 def _open_gate(config: Config, directory: Directory, store: Store, board: Board, log: Log) -> DirectoryGate:
     import gevent
 
-    from nmsd.directory.certificate import CertificateMapper
     from nmsd.server.gate import DirectoryGate
     from nmsd.server.throttle import make_throttles
 
     throttles = make_throttles(board.throttles, board.secret, config, time.monotonic)
     tokens = open_tokens(config, log)
-    certificates = CertificateMapper(config, directory, log)
     return DirectoryGate(
-        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens, certificates
+        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens
     )
 
 
@@ -226,7 +229,6 @@ def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back
     announcer = open_announcer(config)
     store = open_store(config, runtime, announcer)
     directory = open_directory(config, runtime, log)
-    getattr(directory, "start", lambda told: None)(lambda dn: None)  # what it remembers is forgotten in time
 
     def close() -> None:
         store.close()

@@ -6,8 +6,8 @@ A part that declares settings adds its SECTION here, one line.
 from typing import Final
 
 from nmsd import log
+from nmsd.config import admission, endpoints, services
 from nmsd.config import directory as configuration
-from nmsd.config import endpoints, services
 from nmsd.config.setting import Section
 from nmsd.directory import certmap
 from nmsd.directory import ldap_settings as ldap
@@ -29,6 +29,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     services.TLS_SECTION,
     services.MESSAGE_SECTION,
     *(service.section() for service in services.MAIL_SERVICES),
+    *(clients.section() for clients in admission.ADMISSION.values()),
     services.CONSOLE_SECTION,
     imap.SECTION,
     pop3.SECTION,

@@ -55,3 +55,7 @@ class ImapService:
     def busy(self) -> bytes:
         """What a client hears for whom there is no room (RFC 5530 §3)."""
         return b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n"
+
+    def unwelcome(self) -> bytes:
+        """What a client hears that the access filters keep out."""
+        return b"* BYE Connections from your address are not taken\r\n"

@@ -48,6 +48,11 @@ class LmtpConversation:
         """Seconds of silence after which `idle_out` is due."""
         return self._session.shared.config[LMTP.idle_timeout] * 60.0
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a command, or a message, is still to come to its end."""
+        return self._session.state not in (State.START, State.READY) or self._lines.buffered() > 0
+
     def greet(self) -> Job:
         """The greeting."""
         return Job(iter((self._greeting,)), True)

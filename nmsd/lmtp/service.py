@@ -55,6 +55,10 @@ class LmtpService:
         """What a client is told instead of a greeting when there is no room for it."""
         return b"421 4.3.2 Too many connections, try again later\r\n"
 
+    def unwelcome(self) -> bytes:
+        """What a client is told that is not let in."""
+        return b"554 5.7.1 Connections from your address are not taken\r\n"
+
     def _greeting(self) -> bytes:
         shared = self._shared
         host = shared.host

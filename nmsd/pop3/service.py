@@ -55,6 +55,10 @@ class PopService:
         """What a client is told instead of a greeting when there is no room for it."""
         return b"-ERR [SYS/TEMP] Too many connections, try again later\r\n"
 
+    def unwelcome(self) -> bytes:
+        """What a client is told that the access filters keep out (RFC 3206 §4)."""
+        return b"-ERR [SYS/PERM] Connections from your address are not taken\r\n"
+
     def _greeting(self) -> bytes:
         config = self._shared.config
         date = formatdate(self._shared.now(), usegmt=True)

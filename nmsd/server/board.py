@@ -1,7 +1,8 @@
 """The board: shared memory of all workers of an instance, in a file (INSTANCE/run/board).
 
 It holds a row for each worker, a stamp for each hash of an account, the counts of failed logins, and for each worker
-which accounts it watches.  Everything on it may be lost: it says nothing about mail.
+which accounts it watches and how many sessions each user and each address has in it.  Everything on it may be lost: it
+says nothing about mail.
 
 Invariants: a worker writes only its own row; a row is claimed and freed under a lock on the file; all other cells are
 single aligned words, written whole, and every reader can bear an old value.
@@ -29,7 +30,14 @@ _ROW: Final = 64
 _STAMPS_AT: Final = _HEADER + WORKERS * _ROW
 _THROTTLES_AT: Final = _STAMPS_AT + ACCOUNTS * 8
 _WATCHES_AT: Final = 1 << 20
-SIZE: Final = _WATCHES_AT + WORKERS * ACCOUNTS  # sparse: only what is watched takes memory
+CROWD: Final = 1 << 14  # hashes of users, and as many of addresses, whose sessions each worker counts
+_CROWDS_AT: Final = _WATCHES_AT + WORKERS * ACCOUNTS
+_CROWD_BYTES: Final = 2 * CROWD * 2  # two tables of words of two bytes
+SIZE: Final = _CROWDS_AT + WORKERS * _CROWD_BYTES  # sparse: only what is used takes memory
+
+USERS: Final = 0
+ADDRESSES: Final = 1
+"""The two tables of counts."""
 
 # Words of a row.
 _PID, _SERVICE, _INDEX, _STATE, _SESSIONS, _MAX_SESSIONS, _BEAT = range(7)
@@ -63,6 +71,11 @@ def account_slot(account: str) -> int:
     return crc32(account.encode("utf-8", "surrogateescape")) & (ACCOUNTS - 1)
 
 
+def crowd_slot(name: str) -> int:
+    """The hash of a user or address in the tables of counts; several may share one."""
+    return crc32(name.encode("utf-8", "surrogateescape")) & (CROWD - 1)
+
+
 def _word(name: str) -> int:
     return int.from_bytes(name.encode()[:8], "little")
 
@@ -92,7 +105,8 @@ class Board:
         self._words = whole[:_STAMPS_AT].cast("Q")
         self.stamps = whole[_STAMPS_AT:_THROTTLES_AT].cast("Q")
         self.throttles = whole[_THROTTLES_AT : _THROTTLES_AT + THROTTLES * 16].cast("Q")
-        self._watches = whole[_WATCHES_AT:]
+        self._watches = whole[_WATCHES_AT:_CROWDS_AT]
+        self._crowds = whole[_CROWDS_AT:].cast("H")
         self._number = -1
         with self._locked():
             if not any(self._map[_SECRET]):
@@ -133,6 +147,7 @@ class Board:
             if free < 0:
                 raise RuntimeError("too many workers for the board")
             os.posix_fallocate(self._fd, _WATCHES_AT + free * ACCOUNTS, ACCOUNTS)
+            os.posix_fallocate(self._fd, _CROWDS_AT + free * _CROWD_BYTES, _CROWD_BYTES)
             self._number = free
             self._set(_SERVICE, _word(service))
             self._set(_INDEX, index)
@@ -171,6 +186,19 @@ class Board:
             and row.state == READY
             and 0 <= now - row.beat <= _FRESH_S
         ]
+
+    def workers(self, service: str) -> list[Row]:
+        """All workers of a service, this one too, whatever they do."""
+        return [row for row in self.rows() if row.service == service]
+
+    def count(self, table: int, slot: int, change: int) -> None:
+        """Counts sessions of this worker: of users or of addresses with this hash."""
+        at = (self._number * 2 + table) * CROWD + slot
+        self._crowds[at] = min(max(self._crowds[at] + change, 0), 0xFFFF)
+
+    def counted(self, number: int, table: int, slot: int) -> int:
+        """How many sessions the worker of this row has counted."""
+        return self._crowds[(number * 2 + table) * CROWD + slot]
 
     def is_watched(self, number: int, slot: int) -> bool:
         """Whether the worker of this row watches an account with this hash."""
@@ -229,6 +257,8 @@ class Board:
         for word in range(first, first + _ROW // 8):
             self._words[word] = 0
         self._watches[number * ACCOUNTS : (number + 1) * ACCOUNTS] = bytes(ACCOUNTS)
+        first = number * 2 * CROWD
+        self._crowds[first : first + 2 * CROWD] = memoryview(bytes(_CROWD_BYTES)).cast("H")
 
     def _renew_stamps(self) -> None:
         self._map[_STAMPS_AT:_THROTTLES_AT] = os.urandom(ACCOUNTS * 8)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gevent import Timeout
@@ -32,7 +32,8 @@ _GATHER_BYTES: Final = 1 << 16
 
 
 class Inquiry:
-    """Answers for one worker.  `tally` gives how its commands ended, by name and outcome."""
+    """Answers for one worker.  `tally` gives how its commands ended, by name and outcome; `more` are further inquiries
+    that it answers."""
 
     def __init__(
         self,
@@ -41,12 +42,13 @@ class Inquiry:
         directory: SocketDirectory,
         pid: int,
         tally: Callable[[], dict[str, dict[str, int]]],
+        more: Mapping[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] | None = None,
     ) -> None:
         self._worker = worker
         self._directory = directory
         self._pid = pid
         self._tally = tally
-        self._commands = {"sessions": self._sessions, "counters": self._counters, "kick": self._kick}
+        self._commands = {"sessions": self._sessions, "counters": self._counters, "kick": self._kick, **(more or {})}
         alive = {row.pid for row in board.rows()} - {pid}
         for stale in directory.pids():
             if stale not in alive:

@@ -32,9 +32,15 @@ class Work(Protocol):
 
 
 class Hand(greenlet):  # type: ignore[misc]
-    """A greenlet that lives on from one piece of work to the next."""
+    """A greenlet that lives on from one piece of work to the next: `work` is to be done, `doing` is being done."""
 
     work: Work | None = None
+    doing: Work | None = None
+
+
+def present_work() -> Work | None:
+    """The work that the running greenlet does, if it is a pool's."""
+    return getattr(getcurrent(), "doing", None)
 
 
 class CommandPool:
@@ -114,10 +120,12 @@ class CommandPool:
         while True:
             work, hand.work = hand.work, None
             if work is not None:
+                hand.doing = work
                 try:
                     work.run()
                 except BaseException:
                     self._log("Error", "General", "work in a greenlet failed", trace=traceback.format_exc())
+                hand.doing = work = None  # what is over is not kept in memory
                 if len(self._free) >= SPARE:
                     return
                 self._free.append(hand)
@@ -129,23 +137,25 @@ class CommandPool:
 
 
 class SessionPool(Pool):  # type: ignore[misc]
-    """The sessions of a worker; `on_room` is called whenever one leaves.
+    """The sessions of a worker; `on_come` is called with each that comes, `on_leave` with each that leaves.
 
     gevent's pool, but what holds a slot is a session, not a greenlet, and `resize` may change the number of slots at
     any time; sessions above it stay.
     """
 
-    def __init__(self, size: int, on_room: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__(size)
-        self.on_room = on_room
+        self.on_come: Callable[[Any], None] = lambda session: None
+        self.on_leave: Callable[[Any], None] = lambda session: None
 
     def add(self, session: Any, blocking: bool = False, timeout: float | None = None) -> None:
         """Gives the session a slot; whether there is one is asked with `full` before."""
         Group.add(self, session)
+        self.on_come(session)
 
     def _discard(self, session: Any) -> None:
         Group._discard(self, session)
-        self.on_room()
+        self.on_leave(session)
 
     def resize(self, size: int) -> None:
         """Takes a new size."""

@@ -15,19 +15,24 @@ from typing import Any, Final
 
 from gevent.hub import get_hub
 
+from nmsd.config.admission import ADMISSION
 from nmsd.config.launch import Launch
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.services import CERTIFICATE, SERVICES, ServiceSettings
 from nmsd.config.setting import Config
+from nmsd.server.admission import Admission
 from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
+from nmsd.server.crowd import Crowd
 from nmsd.server.inquiry import Inquiry
 from nmsd.server.limits import fit
+from nmsd.server.names import Names
 from nmsd.server.pool import CommandPool, SessionPool
 from nmsd.server.pump import Pump
 from nmsd.server.runtime import GeventRuntime
-from nmsd.server.settings import DESCRIPTOR_RESERVE, NATIVE_THREADS, READ_TIMEOUT, WRITE_TIMEOUT
+from nmsd.server.settings import DESCRIPTOR_RESERVE, NAME_WAITING, NATIVE_THREADS, READ_TIMEOUT, WRITE_TIMEOUT
+from nmsd.server.siblings import Siblings
 from nmsd.server.tls import Certificates
 from nmsd.server.turns import Turns
 from nmsd.server.worker import Worker
@@ -129,6 +134,12 @@ def run(
         pump.read_timeout, pump.write_timeout = config[READ_TIMEOUT], config[WRITE_TIMEOUT]
         return session_limit(), config[settings.max_threads]
 
+    asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
+    admission = None
+    if settings.name in ADMISSION:
+        chosen = ADMISSION[settings.name]
+        crowd = Crowd(board, pump.sessions, Siblings(asked), config, chosen, log, time.monotonic)
+        admission = Admission(config, chosen, Names(config, time.monotonic), crowd, log)
     worker = Worker(
         pump,
         board,
@@ -140,10 +151,12 @@ def run(
         on_reload=reload,
         counters=opened.counters,
         duties=(certificates.refresh, *opened.duties),
+        admission=admission,
+        most_doubts=lambda: config[NAME_WAITING],
     )
     opened.attach(worker)
-    asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
-    inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally)
+    more = admission.crowd.answers() if admission is not None else None
+    inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally, more)
     inquiry.start()
     gc.collect()
     gc.freeze()

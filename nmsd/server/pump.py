@@ -58,11 +58,11 @@ class Pump:
     def open(self, sock: Socket, peer: Peer, tls: bool) -> None:
         """Starts a session on a connected non-blocking socket; `tls`: with a handshake before the greeting.
 
-        In the hub only.  The pool must have room.
+        In the hub, or in a greenlet.  The pool must have room.
         """
         self._opened += 1
         session_id = f"{self._name}-{self._opened:x}"
-        session = Session(self, sock, peer, session_id, self.service.open(peer, session_id))
+        session = Session(self, sock, peer, session_id, self.service.open(peer, session_id), tls)
         self.sessions.add(session)
         session.begin(Job(_after_handshake(session.conversation), False) if tls else None)
 

@@ -19,11 +19,20 @@ Invariants:
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from greenlet import getcurrent
 
-from nmsd.server.stream import WANT_READ, WANT_WRITE, Socket, TimedOut, send_all, send_some, wait_until_writable
+from nmsd.server.stream import (
+    WANT_READ,
+    WANT_WRITE,
+    Socket,
+    TimedOut,
+    is_dead,
+    send_all,
+    send_some,
+    wait_until_writable,
+)
 from nmsd.server.tls import TlsUnavailable, certificate_refusal, has_pending, say_goodbye, secured, shake_hands
 from nmsd.wire.protocol import Control, Conversation, Job, Peer
 
@@ -48,6 +57,20 @@ class Killed(BaseException):
     """Thrown into the greenlet of a session that is to end now; the text is the reason."""
 
 
+DEAD: Final = 0  # its client no longer answers the kernel
+SILENT: Final = 1
+WATCHING: Final = 2  # in IDLE, where silence is what is agreed
+
+
+class Standing(NamedTuple):
+    """Which of several sessions should go on: the least of them goes first."""
+
+    kind: int
+    seen: float
+    opened: float
+    id: str
+
+
 class Session:
     """One connection with its conversation."""
 
@@ -65,7 +88,9 @@ class Session:
         "_watched",
         "_watcher",
         "_woken",
+        "by_tls",
         "conversation",
+        "enrolled",
         "has_slot",
         "id",
         "opened",
@@ -75,8 +100,12 @@ class Session:
         "sent",
     )
 
-    def __init__(self, pump: Pump, sock: Socket, peer: Peer, session_id: str, conversation: Conversation) -> None:
+    def __init__(
+        self, pump: Pump, sock: Socket, peer: Peer, session_id: str, conversation: Conversation, by_tls: bool
+    ) -> None:
         self.conversation = conversation
+        self.by_tls = by_tls  # it came to the port where TLS comes first
+        self.enrolled = ""  # the account it is counted for (server.crowd)
         self.peer = peer
         self.id = session_id
         self.opened = pump.now
@@ -107,6 +136,14 @@ class Session:
     def closed(self) -> bool:
         """Whether its connection is closed."""
         return self._state == CLOSED
+
+    def standing(self) -> Standing | None:
+        """What speaks for its going on; None while it is in the middle of a command, so that it has to."""
+        if self._state != PARKED or self._ready or self.conversation.unfinished:
+            return None
+        if is_dead(self._sock):
+            return Standing(DEAD, self.seen, self.opened, self.id)
+        return Standing(WATCHING if self._watched else SILENT, self.seen, self.opened, self.id)
 
     # What happens to it.  In the hub, or in a greenlet of another session
 

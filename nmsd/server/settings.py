@@ -174,6 +174,42 @@ def _verify_clients(config: Config) -> Iterator[tuple[str, str]]:
     yield from file_problems(config)
 
 
+NAME_TIMEOUT: Final = Setting(
+    "service.namelookup.timeout",
+    kinds.integer(1, 60, "seconds"),
+    5,
+    "How long the greeting may wait for a client's host name, where an access filter has names in it; after that the"
+    " client counts as UNKNOWN. Five seconds are what resolvers take to ask a second server.",
+)
+NAME_THREADS: Final = Setting(
+    "service.namelookup.threads",
+    kinds.integer(1, 64),
+    4,
+    "How many host names of clients a worker looks up at a time. Raise it where names are slow to come and filters need"
+    " them.",
+    reload="worker",
+)
+NAME_WAITING: Final = Setting(
+    "service.namelookup.waiting",
+    kinds.integer(1, 10_000),
+    256,
+    "How many clients of a worker may wait for their host name to be looked up, or for room to be made for them; the"
+    " others are told to try again later. It bounds what a flood can hold while the name server is away.",
+)
+NAME_CACHE_SIZE: Final = Setting(
+    "service.namelookup.cachesize",
+    kinds.integer(0, 1_000_000),
+    4096,
+    "How many clients' host names a worker remembers; 0 none. One takes some 200 bytes.",
+)
+NAME_CACHE_TTL: Final = Setting(
+    "service.namelookup.cachettl",
+    kinds.integer(0, 86_400, "seconds"),
+    300,
+    "How long a client's host name is remembered. The default is that of many a DNS entry.",
+)
+
+
 SESSION_SECTION: Final = Section("Sessions", (READ_TIMEOUT, WRITE_TIMEOUT, DESCRIPTOR_RESERVE, NATIVE_THREADS))
 TLS_SECTION: Final = Section("TLS versions", (TLS_MIN_VERSION, TLS_CIPHERS))
 CLIENT_SECTION: Final = Section(
@@ -194,4 +230,7 @@ LOGIN_SECTION: Final = Section(
         STORE_ADMINS,
     ),
 )
-SECTIONS: Final = (SESSION_SECTION, TLS_SECTION, CLIENT_SECTION, LOGIN_SECTION)
+NAMES_SECTION: Final = Section(
+    "Host names of clients", (NAME_TIMEOUT, NAME_THREADS, NAME_WAITING, NAME_CACHE_SIZE, NAME_CACHE_TTL)
+)
+SECTIONS: Final = (SESSION_SECTION, NAMES_SECTION, TLS_SECTION, CLIENT_SECTION, LOGIN_SECTION)

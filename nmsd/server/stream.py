@@ -5,7 +5,7 @@ The same for TCP and TLS: both kinds of socket raise what is in WANT_READ and WA
 
 from __future__ import annotations
 
-from _socket import socket
+from _socket import IPPROTO_TCP, TCP_INFO, socket
 from typing import TYPE_CHECKING, Final
 
 from gevent.socket import wait_read, wait_write
@@ -21,6 +21,9 @@ WANT_READ: Final = (BlockingIOError, ssl.SSLWantReadError)
 WANT_WRITE: Final = (BlockingIOError, ssl.SSLWantWriteError)
 
 
+_ESTABLISHED: Final = 1
+
+
 class TimedOut(Exception):
     """The peer did not move for too long."""
 
@@ -33,6 +36,16 @@ def wait_until_writable(sock: Socket, seconds: float | None) -> None:
 def wait_until_readable(sock: Socket, seconds: float | None) -> None:
     """Blocks the greenlet.  Raises TimedOut."""
     wait_read(sock.fileno(), timeout=seconds, timeout_exc=TimedOut("the client sends nothing"))
+
+
+def is_dead(sock: Socket) -> bool:
+    """Whether the kernel has had no answer from the peer for what it sent or asked, or one side has closed."""
+    try:
+        found = sock.getsockopt(IPPROTO_TCP, TCP_INFO, 8)
+    except OSError:
+        return False  # no TCP
+    # struct tcp_info begins with state, ca_state, retransmits, probes.
+    return len(found) >= 4 and (found[0] != _ESTABLISHED or found[2] > 0 or found[3] > 1)
 
 
 def send_some(sock: Socket, data: bytes | memoryview) -> int:

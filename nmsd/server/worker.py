@@ -17,6 +17,7 @@ from gevent.event import Event
 
 from nmsd.config.launch import Listener as Inherited
 from nmsd.server import board as boards
+from nmsd.server.admission import Admission, Answer
 from nmsd.server.board import Board
 from nmsd.server.listener import ALONE, SHARED, Listener
 from nmsd.server.pool import Work
@@ -33,12 +34,13 @@ GOODBYE: Final = "Server is shutting down"
 
 
 class Refusal:
-    """Tells a client on the TLS port, for whom there is no room, so."""
+    """Tells a client on the TLS port, for whom there is no room or who is kept out, so."""
 
-    def __init__(self, worker: Worker, sock: Socket) -> None:
+    def __init__(self, worker: Worker, sock: Socket, words: bytes) -> None:
         self.has_slot = False
         self._worker = worker
         self._sock = sock
+        self._words = words
 
     def run(self) -> None:
         """Shakes hands first, for the client would not understand it otherwise."""
@@ -48,12 +50,44 @@ class Refusal:
             if certificates is not None:
                 secure = shake_hands(self._sock, certificates.context(), worker.pump.read_timeout)
                 self._sock = secure
-                send_some(secure, worker.pump.service.busy())
+                send_some(secure, self._words)
         except (OSError, TimedOut, TlsUnavailable):
             pass
         finally:
             self._sock.close()
             worker.refusals -= 1
+
+
+class Doubt:
+    """A client of whom it takes a while to say whether he may come in."""
+
+    def __init__(self, worker: Worker, admission: Admission, sock: Socket, peer: Peer, tls: bool) -> None:
+        self.has_slot = False
+        self._worker = worker
+        self._admission = admission
+        self._sock = sock
+        self._peer = peer
+        self._tls = tls
+
+    def run(self) -> None:
+        """Waits for the answer, and does what it says."""
+        worker = self._worker
+        is_open = True
+        try:
+            if not self._admission.passes(self._peer, self._tls):
+                worker.turn_away(self._sock, self._tls, worker.pump.service.unwelcome())
+                is_open = False
+                return
+            with self._admission.crowd.room_for(self._peer.address) as there_is:
+                if there_is:
+                    worker.let_in(self._sock, self._peer, self._tls)
+                else:
+                    worker.refuse(self._sock, self._tls)
+                is_open = False
+        finally:
+            worker.doubts -= 1
+            if is_open:
+                self._sock.close()
 
 
 class Worker:
@@ -76,12 +110,18 @@ class Worker:
         on_reload: Callable[[], tuple[int, int]],
         counters: Callable[[], dict[str, Any]],
         duties: Sequence[Callable[[], None]] = (),
+        admission: Admission | None = None,
+        most_doubts: Callable[[], int] = lambda: 1,
     ) -> None:
         self.pump = pump
         self.rejected = 0
         self.most = 0
         """Most sessions there were at the same time."""
         self.refusals = 0
+        self.doubts = 0
+        self.admission = admission
+        """What decides who may come in; None where everybody may."""
+        self._most_doubts = most_doubts
         self._board = board
         self._index = index
         self._state = boards.STARTING
@@ -91,7 +131,8 @@ class Worker:
         self._stopping = False
         self._over = Event()
         self._service = pump.service.name
-        pump.sessions.on_room = self._on_room
+        pump.sessions.on_come = self._on_come
+        pump.sessions.on_leave = self._on_leave
         accepts = ALONE if processes == 1 else SHARED
         self._listeners = [Listener(inherited.fd, inherited.kind, self, accepts) for inherited in listeners]
         self._status = StatusPipe(status_fd, pump.clock, self.stop) if status_fd >= 0 else None
@@ -107,10 +148,26 @@ class Worker:
         )
 
     def come_in(self, sock: Socket, peer: Peer, tls: bool) -> None:
+        """Opens a session, or tells that there is no room or the client is kept out; perhaps not at once."""
+        admission = self.admission
+        answer = Answer.IN if admission is None else admission.look(peer, tls)
+        if answer is Answer.IN:
+            self.let_in(sock, peer, tls)
+        elif answer is Answer.OUT:
+            self.turn_away(sock, tls, self.pump.service.unwelcome())
+        elif self.doubts < self._most_doubts():
+            assert admission is not None
+            self.doubts += 1
+            work: Work = Doubt(self, admission, sock, peer, tls)
+            self.pump.commands.start(work)
+        else:
+            self.refuse(sock, tls)
+
+    def let_in(self, sock: Socket, peer: Peer, tls: bool) -> None:
         """Opens a session, or tells that there is no room."""
         sessions = self.pump.sessions
-        if sessions.full():
-            self._refuse(sock, tls)
+        if sessions.full() or self._state == boards.DRAINING:
+            self.refuse(sock, tls)
             return
         try:
             self.pump.open(sock, peer, tls)
@@ -121,22 +178,33 @@ class Worker:
         if sessions.full():
             self._beat()  # the other workers should know at once
 
-    def _refuse(self, sock: Socket, tls: bool) -> None:
+    def refuse(self, sock: Socket, tls: bool) -> None:
+        """Tells a client that there is no room."""
         self.rejected += 1
+        self.turn_away(sock, tls, self.pump.service.busy())
+
+    def turn_away(self, sock: Socket, tls: bool, words: bytes) -> None:
+        """Closes a new connection, with some words."""
         if not tls:
             try:
-                send_some(sock, self.pump.service.busy())
+                send_some(sock, words)
             except OSError:
                 pass
             sock.close()
         elif self.refusals < REFUSALS:
             self.refusals += 1
-            work: Work = Refusal(self, sock)
+            work: Work = Refusal(self, sock, words)
             self.pump.commands.start(work)
         else:
             sock.close()
 
-    def _on_room(self) -> None:
+    def _on_come(self, session: Session) -> None:
+        if self.admission is not None:
+            self.admission.crowd.came(session)
+
+    def _on_leave(self, session: Session) -> None:
+        if self.admission is not None:
+            self.admission.crowd.left(session)
         sessions = self.pump.sessions
         if len(sessions) == sessions.size - 1 and self._state == boards.READY:
             self._beat()
@@ -239,5 +307,6 @@ class Worker:
             "threads": self.pump.commands.busy,
             "max_threads": self.pump.commands.size,
             "rejected": self.rejected,
+            **({} if self.admission is None else self.admission.counters()),
             **self._counters(),
         }

@@ -76,6 +76,11 @@ class Conversation(Protocol):
     @property
     def idle_limit(self) -> float: ...
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the client is in the middle of a command (a literal, a SASL exchange), so that its silence is no
+        sign of having nothing to do."""
+
     def greet(self) -> Job:
         """The greeting (it may look up the client, so it may not be inline)."""
 
@@ -135,3 +140,6 @@ class Service(Protocol):
 
     def busy(self) -> bytes:
         """What a client hears, instead of a greeting, for whom there is no room."""
+
+    def unwelcome(self) -> bytes:
+        """What a client hears, instead of a greeting, that is not let in from where it is."""

@@ -24,7 +24,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store": ("model", "mime"),
     "directory": ("model", "store.api", "wire.protocol", "wire.errors", "wire.sasl"),
     "migrate": ("model", "wire", "mime", "store.api"),
-    "server": ("model", "wire", "imap", "pop3", "lmtp", "store.api", "directory.api", "directory.users"),
+    "server": (
+        *("model", "wire", "imap", "pop3", "lmtp", "store.api"),
+        *("directory.api", "directory.users", "directory.access"),
+    ),
     "supervisor": ("model", "wire.protocol", "log"),
     "settings": ("",),
     "app": ("",),

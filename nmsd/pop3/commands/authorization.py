@@ -21,8 +21,7 @@ def _text(argument: bytes) -> str:
         raise Err("User names and passwords must be UTF-8", b"AUTH", True) from None  # RFC 6856 §2.2
 
 
-def logged_in(session: Session) -> bytes:
-    """The good end of any login."""
+def _logged_in(session: Session) -> bytes:
     messages, size = session.maildrop.totals()
     return b"+OK Maildrop has %d messages (%d octets)\r\n" % (messages, size)
 
@@ -41,7 +40,7 @@ def _pass(session: Session, arguments: list[bytes]) -> Answer:
     entrance = session.entrance()
     entrance.login(login, _text(arguments[0]))
     session.enter(entrance)
-    yield logged_in(session)
+    yield _logged_in(session)
 
 
 def _auth(session: Session, arguments: list[bytes]) -> Answer:
@@ -60,7 +59,7 @@ def _auth(session: Session, arguments: list[bytes]) -> Answer:
     challenge = exchange.begin(arguments[1] if len(arguments) > 1 else None)
     if challenge is None:
         session.enter(entrance)
-        yield logged_in(session)
+        yield _logged_in(session)
         return
     session.attempt = (entrance, exchange)
     session.move(Event.CHALLENGE)
@@ -80,7 +79,7 @@ def answer_challenge(session: Session, line: bytes) -> Answer:
         session.attempt = None
         session.move(Event.FAILURE)
         raise
-    yield logged_in(session) if challenge is None else b"+ " + challenge + b"\r\n"
+    yield _logged_in(session) if challenge is None else b"+ " + challenge + b"\r\n"
 
 
 def _stls(session: Session, arguments: list[bytes]) -> Answer:

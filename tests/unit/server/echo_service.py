@@ -33,6 +33,10 @@ class EchoConversation:
     def state(self) -> str:
         return "idle" if self.account else "ready"
 
+    @property
+    def unfinished(self) -> bool:
+        return bool(self._buffer)
+
     def greet(self) -> Job:
         return Job(iter((b"hello\n",)), True)
 
@@ -175,3 +179,6 @@ class EchoService:
 
     def busy(self) -> bytes:
         return b"busy\n"
+
+    def unwelcome(self) -> bytes:
+        return b"unwelcome\n"

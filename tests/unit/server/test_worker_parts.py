@@ -251,7 +251,8 @@ def test_work_that_fails_is_logged_and_its_greenlet_goes_on() -> None:
 
 def test_the_session_pool_holds_sessions_and_may_change_its_size() -> None:
     room: list[int] = []
-    pool = SessionPool(2, lambda: room.append(1))
+    pool = SessionPool(2)
+    pool.on_leave = lambda session: room.append(1)
     one, two = object(), object()
     pool.add(one)
     assert not pool.full()
