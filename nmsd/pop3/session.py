@@ -67,6 +67,8 @@ class Session:
     def move(self, event: Event) -> None:
         """Goes where the transition table says.  An event that the state does not know raises KeyError: a bug."""
         self.state = TRANSITIONS[self.state][event]
+        if self.state != State.SASL:
+            self.attempt = None
 
     @property
     def maildrop(self) -> Maildrop:

@@ -21,7 +21,8 @@ def _text(argument: bytes) -> str:
         raise Err("User names and passwords must be UTF-8", b"AUTH", True) from None  # RFC 6856 §2.2
 
 
-def _logged_in(session: Session) -> bytes:
+def logged_in(session: Session) -> bytes:
+    """The good end of any login."""
     messages, size = session.maildrop.totals()
     return b"+OK Maildrop has %d messages (%d octets)\r\n" % (messages, size)
 
@@ -40,7 +41,7 @@ def _pass(session: Session, arguments: list[bytes]) -> Answer:
     entrance = session.entrance()
     entrance.login(login, _text(arguments[0]))
     session.enter(entrance)
-    yield _logged_in(session)
+    yield logged_in(session)
 
 
 def _auth(session: Session, arguments: list[bytes]) -> Answer:
@@ -59,7 +60,7 @@ def _auth(session: Session, arguments: list[bytes]) -> Answer:
     challenge = exchange.begin(arguments[1] if len(arguments) > 1 else None)
     if challenge is None:
         session.enter(entrance)
-        yield _logged_in(session)
+        yield logged_in(session)
         return
     session.attempt = (entrance, exchange)
     session.move(Event.CHALLENGE)
@@ -73,13 +74,11 @@ def answer_challenge(session: Session, line: bytes) -> Answer:
     try:
         challenge = exchange.respond(line)
         if challenge is None:
-            session.attempt = None
             session.enter(entrance)
     except BaseException:
-        session.attempt = None
         session.move(Event.FAILURE)
         raise
-    yield _logged_in(session) if challenge is None else b"+ " + challenge + b"\r\n"
+    yield logged_in(session) if challenge is None else b"+ " + challenge + b"\r\n"
 
 
 def _stls(session: Session, arguments: list[bytes]) -> Answer:
