@@ -170,6 +170,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
     directory = open_directory(config, tools.runtime, log)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)
+    gate.entered = ousting.entered
     getattr(directory, "start", lambda told: None)(ousting.changed)  # one that tells of its changes is listened to
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
@@ -192,7 +193,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
         descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
-        duties=(tidy,),
+        duties=(tidy, ousting.tick),
         attach=attach,
         close=store.close,
     )
@@ -201,13 +202,15 @@ def _open_service(name: str, tools: Tools) -> Opened:
 def _open_gate(config: Config, directory: Directory, store: Store, board: Board, log: Log) -> DirectoryGate:
     import gevent
 
+    from nmsd.directory.certificate import CertificateMapper
     from nmsd.server.gate import DirectoryGate
     from nmsd.server.throttle import make_throttles
 
     throttles = make_throttles(board.throttles, board.secret, config, time.monotonic)
     tokens = open_tokens(config, log)
+    certificates = CertificateMapper(config, directory, log)
     return DirectoryGate(
-        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens
+        config, directory, store, throttles, log, time.monotonic, gevent.sleep, board.secret, tokens, certificates
     )
 
 
@@ -229,6 +232,7 @@ def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back
     announcer = open_announcer(config)
     store = open_store(config, runtime, announcer)
     directory = open_directory(config, runtime, log)
+    getattr(directory, "start", lambda told: None)(lambda dn: None)  # what it remembers is forgotten in time
 
     def close() -> None:
         store.close()

@@ -23,6 +23,7 @@ class User:
     `denied_services` holds the service names (imap, pop, smtp) of nsmsgDisallowAccess; `access_rules` are those of
     mailAllowedServiceAccess as they are written, `access_domains` the values of mailAccessDomain.  `mail_host` is the
     server that holds the mailbox, '' for this one; `delivery` are the words of mailDeliveryOption, none for "mailbox".
+    `partition` is the nickname in mailMessageStore, '' for the default one.
     """
 
     dn: str
@@ -38,6 +39,16 @@ class User:
     mail_host: str = ""
     delivery: tuple[str, ...] = ()
     is_anonymous: bool = False
+    partition: str = ""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What became of a user who is in a session: himself, None if his entry is gone or is another account's now; and
+    whether his password is another one."""
+
+    user: User | None
+    has_new_password: bool = False
 
 
 class Directory(Protocol):
@@ -62,6 +73,10 @@ class Directory(Protocol):
         """What the directory holds of a user's password for SCRAM; None for nobody, or if it holds nothing.  Raises
         AmbiguousEntry, DirectoryUnavailable."""
 
+    def find_entries(self, search: EntrySearch) -> EntriesFound:
+        """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
+        DirectoryUnavailable."""
+
 
 class Tokens(Protocol):
     """What judges bearer tokens."""
@@ -69,9 +84,16 @@ class Tokens(Protocol):
     def user_name(self, token: str) -> str:
         """The login name or address of whom the token stands for.  Raises BadCredentials, DirectoryUnavailable."""
 
-    def find_entries(self, search: EntrySearch) -> EntriesFound:
-        """Entries by what is in them, a few at most: more than one is too many for whoever asks.  Raises
-        DirectoryUnavailable."""
+
+class CertificateUsers(Protocol):
+    """Whose a client's certificate is."""
+
+    def user_of(self, certificate: bytes) -> User:
+        """The user whom a verified certificate (DER) stands for.  Raises BadCredentials with the reason, for the log,
+        AmbiguousEntry, DirectoryUnavailable."""
+
+    def subject_of(self, certificate: bytes) -> str:
+        """Its subject, for the log."""
 
 
 class Gate(Protocol):
@@ -85,9 +107,11 @@ class Gate(Protocol):
         apart.  `authorize` names another account to act as (administrators only).  `method` is how, for the log.  May
         block its greenlet.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
 
-    def login_certificate(self, service: str, certificate: bytes, address: str, authorize: str = "") -> User:
+    def login_certificate(
+        self, service: str, certificate: bytes, address: str, authorize: str = "", greeting: bool = False
+    ) -> User:
         """The user whom a client's verified certificate (DER) stands for, by the rules of certmap.conf; else as
-        `login`, and LoginRefused too where it stands for nobody."""
+        `login`: BadCredentials where it stands for nobody.  `greeting`: the client did not ask for it."""
 
     def login_anonymous(self, service: str, trace: str, address: str) -> User:
         """The user whose mail anonymous clients read, with `is_anonymous`; `trace` is what the client says of itself.

@@ -70,14 +70,6 @@ def read_certificate(der: bytes) -> Shown:
     return Shown(subject, issuer, emails, der)
 
 
-def subject_of(der: bytes) -> str:
-    """The subject for the log, of any bytes."""
-    try:
-        return write_dn(read_certificate(der).subject)[:_MOST_SUBJECT] or "(no subject)"
-    except BadCredentials:
-        return "(unreadable)"
-
-
 def _rdns(name: x509.Name) -> Rdns:
     """RFC 4514 begins with what a certificate has last."""
     return [
@@ -139,6 +131,13 @@ class CertificateMapper:
             raise
         self._remember(key, user, None, generation)
         return user
+
+    def subject_of(self, certificate: bytes) -> str:
+        """The subject for the log, of any bytes."""
+        try:
+            return write_dn(read_certificate(certificate).subject)[:_MOST_SUBJECT] or "(no subject)"
+        except BadCredentials:
+            return "(unreadable)"
 
     def walk(self, certificate: bytes) -> Generator[Step, None, User]:
         """The way to the user, step by step; raises as `user_of`, after the step that failed."""

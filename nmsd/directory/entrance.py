@@ -64,7 +64,11 @@ class Entrance:
 
     def takes_passwords(self) -> bool:
         """Whether plain-text passwords are taken on this connection: service.NAME.plaintextmincipher (-1 never, else
-        the least bits the cipher must have).  A Unix socket counts as private."""
+        the least bits the cipher must have), and a certificate first where one is required.  A Unix socket counts as
+        private."""
+        logins = self._service.certificates
+        if logins is not None and self._config[logins.require] and self._peer.certificate is None:
+            return False
         least = self._config[self._service.plaintext_min_cipher]
         return least >= 0 and (self._peer.local or self._peer.cipher_bits >= least)
 
@@ -93,6 +97,16 @@ class Entrance:
     def _is_open(self) -> bool:
         allowed = ALLOW_ANONYMOUS.get(self._service.name)
         return allowed is not None and self._config[allowed] and bool(self._config[ANONYMOUS_USER])
+
+    def is_known(self) -> bool:
+        """Whether the client is to be logged in by its certificate before it says anything."""
+        logins = self._service.certificates
+        return self._peer.certificate is not None and logins is not None and self._config[logins.preauth]
+
+    def greet(self) -> None:
+        """Logs it in so."""
+        assert self._peer.certificate is not None
+        self.user = self._gate.login_certificate(self._name, self._peer.certificate, self._peer.address, greeting=True)
 
     # Claims: wire.sasl.Verifier
 

@@ -13,14 +13,17 @@ from typing import Final
 
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
-from nmsd.directory.api import User
+from nmsd.directory.api import Standing, User
 from nmsd.directory.entry_search import EntriesFound, EntrySearch
 from nmsd.directory.ldap_cache import Answer, Cache
+from nmsd.directory.ldap_changes import Change
 from nmsd.directory.ldap_entries import find_entries
 from nmsd.directory.ldap_link import Outcome, Refusal
+from nmsd.directory.ldap_names import is_below
 from nmsd.directory.ldap_query import Queries, Query
 from nmsd.directory.ldap_search import Record, Search
 from nmsd.directory.ldap_servers import Servers
+from nmsd.directory.ldap_trace import Seen, Traces
 from nmsd.directory.ldap_watcher import Watcher
 from nmsd.directory.password import fits, hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
@@ -58,7 +61,8 @@ class LdapDirectory:
         self.schema = schema_of(config)
         self.queries = Queries(config, self.schema)
         self.servers = Servers(config, log, clock)
-        self.search = Search(config, self.servers, self.schema, self.queries.attributes, log)
+        self.search = Search(config, self.servers, self.schema, self.queries.attributes, log, clock)
+        self._traces = Traces(clock)
         self._cache: Cache[Record] = Cache(
             lambda: config[settings.CACHE_SIZE],
             lambda: config[settings.CACHE_TTL],
@@ -156,7 +160,7 @@ class LdapDirectory:
 
     def start(self, told: Callable[[str], None]) -> None:
         """What the back end of a worker does beside look-ups: it has changes pushed, if the settings say so; `told` is
-        called with the name of each entry that changed, when it is forgotten."""
+        called with the name of each entry that changed, when it is forgotten, or with '' when any may have."""
         if self._config[settings.PUSH]:
             self._told = told
             self.watch()
@@ -164,12 +168,63 @@ class LdapDirectory:
     def watch(self) -> Watcher:
         """Has the servers push their changes, from now on, to a thread (or greenlet) of its own."""
         if self._watcher is None:
-            self._watcher = Watcher(self._config, self.servers, self._log, self._changed_entry, self.forget)
+            self._watcher = Watcher(self._config, self.servers, self._log, self._changed_entry, self._changed_any)
         return self._watcher
 
-    def _changed_entry(self, dn: str) -> None:
-        self.forget_entry(dn)
-        self._told(dn)
+    def _changed_entry(self, change: Change) -> None:
+        for dn in {change.dn, self._traces.name_of(change.identity)}:
+            if dn and is_below(dn, self._config[settings.BASE]):
+                self.forget_entry(dn)
+                self._told(dn)
+
+    def _changed_any(self) -> None:
+        self.forget()
+        self._told("")
+
+    # Users in sessions
+
+    def is_known_well(self, dn: str) -> bool:
+        """Whether enough was seen of a user's entry to tell a new password by; else `look_again` is to be called once,
+        soon after the login."""
+        seen = self._traces.get(dn)
+        return seen is not None and bool(seen.shown or any(seen.marks))
+
+    def nobody_cares(self, dn: str) -> None:
+        """The entry changed, and its user has no session: no one will look again."""
+        self._traces.stale(dn)
+
+    def only_these_count(self, dns: set[str]) -> None:
+        """Any entry may have changed; of these, in lower case, somebody will look again."""
+        self._traces.stale_but(dns)
+
+    def look_again(self, account: str, dn: str, pushed: bool) -> Standing:
+        """What has become of a user in a session, whose entry was called `dn`; `pushed`: the server told that it
+        changed.  Raises DirectoryUnavailable, AmbiguousEntry."""
+        old = self._traces.get(dn)
+        record = self.search.look_again(dn)
+        if record is None:
+            record = self._moved(account, dn, old)
+        if record is None:
+            self._traces.drop(dn)
+            return Standing(None)
+        user, new = record.answer(), record.seen
+        is_new = False
+        if new is not None:
+            unseen_counts = self._config[settings.UNSEEN] == "password"
+            is_new = old is not None and self._traces.is_new_password(old, new, pushed, unseen_counts)
+            self._traces.drop(dn)
+            self._traces.replace(user.dn, new)
+        return Standing(user if user.account == account else None, is_new)
+
+    def _moved(self, account: str, dn: str, old: Seen | None) -> Record | None:
+        """The entry of this account under its new name, if it is the same entry."""
+        query = self.queries.login(account)
+        found = None if query is None else self.search.find(query, account)
+        if found is None or found.user is None or found.seen is None or old is None:
+            return None
+        if not old.identity or found.seen.identity != old.identity:
+            return None
+        return self.search.look_again(found.user.dn)
 
     def close(self) -> None:
         """Ends the watch, and closes the connections."""
@@ -200,6 +255,8 @@ class LdapDirectory:
                 self._cache.put(key, record, brief=True)
             else:
                 self._cache.put(key, record, record.user.dn)
+        if record is not None and record.user is not None and record.seen is not None:
+            self._traces.note(record.user.dn, record.seen)
         return record
 
     # Passwords

@@ -11,12 +11,27 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ldap3 import ANONYMOUS, BASE, DEREF_NEVER, LEVEL, NONE, SAFE_SYNC, SASL, SIMPLE, SUBTREE, Connection, Server, Tls
+from ldap3 import (
+    ANONYMOUS,
+    BASE,
+    DEREF_NEVER,
+    LEVEL,
+    MODIFY_ADD,
+    MODIFY_DELETE,
+    NONE,
+    SAFE_SYNC,
+    SASL,
+    SIMPLE,
+    SUBTREE,
+    Connection,
+    Server,
+    Tls,
+)
 from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
 from ldap3.core.results import (
     RESULT_BUSY,
@@ -54,6 +69,10 @@ class Refusal(DirectoryUnavailable):
     """The server is there, but does not do what it was asked; no other is any likelier to."""
 
 
+class NoEntry(Refusal):
+    """There is no such entry, or it is not shown to us."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """What a search found.  Attribute names are in lower case, without options; values that are no UTF-8 are left
@@ -73,7 +92,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a server said to a bind: LDAP's result code, its name and the server's own words."""
+    """What a server said to a bind or a change: LDAP's result code, its name and the server's own words."""
 
     code: int
     name: str
@@ -82,7 +101,7 @@ class Outcome:
 
     @property
     def is_success(self) -> bool:
-        """Whether the bind was accepted."""
+        """Whether it did what it was asked."""
         return self.code == int(RESULT_SUCCESS)
 
     def __str__(self) -> str:
@@ -255,6 +274,22 @@ class Link:
             raise _refusal(self.address, base, result)
         return Found(_entries(response, "surrogateescape"), code == RESULT_SIZE_LIMIT_EXCEEDED)
 
+    def add(self, dn: str, attributes: Mapping[str, Sequence[str]], seconds: float) -> Outcome:
+        """Adds an entry.  Raises Failure."""
+        with self._operation(seconds):
+            _, result, _, _ = self._connection.add(dn, attributes={name: list(v) for name, v in attributes.items()})
+        return Outcome(result["result"], result["description"], result["message"])
+
+    def modify(self, dn: str, changes: Mapping[str, tuple[Sequence[str], Sequence[str]]], seconds: float) -> Outcome:
+        """Takes values from an entry's attributes and adds others, all of it or nothing.  Raises Failure."""
+        steps = {
+            name: [(kind, list(values)) for kind, values in ((MODIFY_DELETE, old), (MODIFY_ADD, new)) if values]
+            for name, (old, new) in changes.items()
+        }
+        with self._operation(seconds):
+            _, result, _, _ = self._connection.modify(dn, steps)
+        return Outcome(result["result"], result["description"], result["message"])
+
     def root(self, attribute: str, seconds: float) -> list[str]:
         """What the server says of itself (RFC 4512 §5.1).  Raises as `search`."""
         return self.values("", attribute, seconds)
@@ -405,7 +440,7 @@ def _entry(item: Any, errors: str) -> Entry:
 def _refusal(address: Address, base: str, result: Any) -> Refusal:
     code, words = result["result"], f"{result['description']} {result['message']}".strip()
     if code == RESULT_NO_SUCH_OBJECT:
-        return Refusal(f"{address.url} shows no entry {base} to search below; it is missing or forbidden")
+        return NoEntry(f"{address.url} shows no entry {base} to search below; it is missing or forbidden")
     if code == RESULT_REFERRAL:
         others = ", ".join(result.get("referrals") or ()) or "nowhere"
         return Refusal(f"{address.url} refers to {others}, and referrals are not followed")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.ldap_query import MOST_ENTRIES, Query, addresses_of, is_meant
+from nmsd.directory.ldap_trace import ATTRIBUTES as SEEN_ATTRIBUTES
+from nmsd.directory.ldap_trace import Seen, see
 from nmsd.directory.schema import values
 from nmsd.directory.users import BadEntry, read_user
 from nmsd.model.errors import AmbiguousEntry, DirectoryUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nmsd.config.setting import Config
     from nmsd.directory.api import User
@@ -30,6 +32,7 @@ class Record:
     user: User | None
     problem: str = ""
     is_ambiguous: bool = False
+    seen: Seen | None = None
 
     def answer(self) -> User:
         """The user.  Raises AmbiguousEntry, DirectoryUnavailable."""
@@ -41,11 +44,21 @@ class Record:
 class Search:
     """Asks the servers."""
 
-    def __init__(self, config: Config, servers: Servers, schema: Schema, attributes: tuple[str, ...], log: Log) -> None:
+    def __init__(
+        self,
+        config: Config,
+        servers: Servers,
+        schema: Schema,
+        attributes: tuple[str, ...],
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
         self._config = config
         self._servers = servers
         self._schema = schema
-        self._attributes = attributes
+        self._known = attributes
+        self._attributes = (*attributes, *SEEN_ATTRIBUTES) if config[settings.PUSH] else attributes
+        self._clock = clock
         self._log = log
         self._domain = config[DEFAULT_DOMAIN].lower()
         self._base = config[settings.BASE]
@@ -76,6 +89,19 @@ class Search:
             names = " and ".join(entry.dn for entry in meant[:3]) or f"more than {MOST_ENTRIES} entries"
             return self._problem(f"{name} is both {names}", is_ambiguous=True)
         return records[0] if records else None
+
+    def look_again(self, dn: str) -> Record | None:
+        """The user with this entry, if it is still there and one, with all that may be seen of it.  Raises
+        DirectoryUnavailable."""
+        seconds = self._config[settings.TIMEOUT]
+        filter = self._config[settings.FILTER] or "(objectClass=*)"
+        asked = ("*", *self._attributes)
+        at = self._clock()
+        entry = self._servers.search(lambda link: link.entry(dn, filter, asked, seconds))
+        if entry is None:
+            return None
+        record = self._read(entry)
+        return record and replace(record, seen=see(entry, self._schema, self._known, True, at))
 
     def everybody(self, filter: str) -> Iterator[User]:
         """All users.  Entries that cannot be understood are logged and left out.  Raises DirectoryUnavailable."""
@@ -123,7 +149,11 @@ class Search:
             user = read_user(entry.dn, entry.attributes, self._schema, self._config, self._domain)
         except BadEntry as error:
             return self._problem(str(error))
-        return None if user is None else Record(user)
+        if user is None:
+            return None
+        if not self._config[settings.PUSH]:
+            return Record(user)
+        return Record(user, seen=see(entry, self._schema, self._known, False, self._clock()))
 
     def _problem(self, words: str, is_ambiguous: bool = False) -> Record:
         self._log("Warning", "Account", words)

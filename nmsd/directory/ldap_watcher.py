@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from nmsd.directory import ldap_settings as settings
-from nmsd.directory.ldap_changes import NotPushed, watch
+from nmsd.directory.ldap_changes import Change, NotPushed, watch
 from nmsd.directory.ldap_link import Failure
 from nmsd.model.errors import DirectoryUnavailable
 
@@ -27,14 +27,14 @@ _NOT_PUSHED_S: Final = 600.0  # how long a server is left alone that does not pu
 
 
 class Watcher:
-    """`changed` is called with the name of each entry that changed, `unknown` when any may have."""
+    """`changed` is called for each entry that changed, `unknown` when any may have."""
 
     def __init__(
         self,
         config: Config,
         servers: Servers,
         log: Log,
-        changed: Callable[[str], None],
+        changed: Callable[[Change], None],
         unknown: Callable[[], None],
     ) -> None:
         self._config = config
@@ -92,7 +92,7 @@ class Watcher:
                     self._unknown()
                     self._log("Information", "LDAP", "directory server pushes its changes", server=address.url)
                 elif change is not None and change.dn:
-                    self._changed(change.dn)
+                    self._changed(change)
                 elif change is not None:
                     self._unknown()
         finally:

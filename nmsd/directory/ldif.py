@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.config.setting import Config
-from nmsd.directory.api import User
+from nmsd.directory.api import Standing, User
 from nmsd.directory.entry_search import MOST_ENTRIES, EntriesFound, EntryFound, EntrySearch
 from nmsd.directory.ldif_entries import LdifEntries
 from nmsd.directory.ldif_file import parse_ldif
@@ -80,6 +80,7 @@ class LdifDirectory:
         self._stamp: _Stamp | None = None
         self._reading = threading.Lock()
         self._dummy = ""
+        self._noted: dict[str, tuple[str, ...]] = {}
         self._refresh()
 
     @property
@@ -113,12 +114,37 @@ class LdifDirectory:
         passwords = () if record is None else record.passwords
         if not self._runtime.offload(lambda: self._verify(passwords, password)) or record is None:
             raise BadCredentials("no such user" if record is None else "wrong password")
+        self._noted[record.user.dn.lower()] = passwords
         return record.user
 
     def accounts(self) -> Iterator[User]:
         """As the contract says."""
         for record in self._current().records:
             yield record.user
+
+    # Users in sessions
+
+    def is_known_well(self, dn: str) -> bool:
+        """Whether a new password can be told: always."""
+        return True
+
+    def nobody_cares(self, dn: str) -> None:
+        """Nothing is kept for those who do."""
+
+    def only_these_count(self, dns: set[str]) -> None:
+        """Of the others no password is remembered."""
+        self._noted = {dn: passwords for dn, passwords in self._noted.items() if dn in dns}
+
+    def look_again(self, account: str, dn: str, pushed: bool) -> Standing:
+        """What has become of a user in a session, whose entry was called `dn`.  Raises DirectoryError."""
+        record = self._find_login(account)
+        if record is None or record.user.account != account or record.user.dn.lower() != dn.lower():
+            return Standing(None)
+        key = dn.lower()
+        old = self._noted.get(key)
+        if old is not None:
+            self._noted[key] = record.passwords
+        return Standing(record.user, old is not None and old != record.passwords)
 
     def find_entries(self, search: EntrySearch) -> EntriesFound:
         """As the contract says."""

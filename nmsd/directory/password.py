@@ -56,8 +56,10 @@ def verify_password(stored: str, password: str) -> bool:
 
 
 def fits(stored: Sequence[str], password: str) -> bool:
-    """Whether one of an entry's stored passwords is this one, as it was typed or as SASLprep (RFC 4013) makes it.  SCRAM
-    keys are another form of a password that is also there, and count only where they are all there is."""
+    """Whether one of an entry's stored passwords is this one, as it was typed or as SASLprep (RFC 4013) makes it.
+
+    SCRAM keys are another form of a password that is also there, and count only where they are all there is.
+    """
     hashes = [value for value in stored if split_scheme(value)[0] != SCRAM] or stored
     try:
         forms = {password, saslprep(password)}

@@ -34,10 +34,10 @@ MECH_LIST: Final = Setting(
     "sasl.default.mech_list",
     _some_of(_NAMES),
     _NAMES,
-    "The SASL mechanisms that are offered, in this order, each where it can be used: PLAIN and LOGIN where passwords may"
-    " be sent, EXTERNAL to clients with a certificate, SCRAM where the directory holds its keys, tokens where there is a"
-    " key set and TLS, ANONYMOUS where a service is open to anybody. The default leaves none out; take out what your"
-    " clients stumble over.",
+    "The SASL mechanisms that are offered, in this order, each where it can be used: PLAIN and LOGIN where passwords"
+    " may be sent, EXTERNAL to clients with a certificate, SCRAM where the directory holds its keys, tokens where there"
+    " is a key set and TLS, ANONYMOUS where a service is open to anybody. The default leaves none out; take out what"
+    " your clients stumble over.",
 )
 ANONYMOUS_USER: Final = Setting(
     "service.anonymoususer",
@@ -79,8 +79,8 @@ AUDIENCE: Final = Setting(
     "sasl.oauth.audience",
     kinds.words("words, with commas between"),
     (),
-    "Whom a token must be meant for (aud): one of these. Needed where there is a key set, or a token that a user gave to"
-    " any other service would open the mailbox.",
+    "Whom a token must be meant for (aud): one of these. Needed where there is a key set, or a token that a user gave"
+    " to any other service would open the mailbox.",
 )
 CLAIM: Final = Setting(
     "sasl.oauth.userclaim",
@@ -128,6 +128,18 @@ def _verify(config: Config) -> Iterator[tuple[str, str]]:
 
 SECTION: Final = Section(
     "SASL",
-    (MECH_LIST, *ALLOW_ANONYMOUS.values(), ANONYMOUS_USER, KEY_SET, ISSUER, AUDIENCE, CLAIM, SCOPE, ALGORITHMS, LEEWAY, DISCOVERY),
+    (
+        MECH_LIST,
+        *ALLOW_ANONYMOUS.values(),
+        ANONYMOUS_USER,
+        KEY_SET,
+        ISSUER,
+        AUDIENCE,
+        CLAIM,
+        SCOPE,
+        ALGORITHMS,
+        LEEWAY,
+        DISCOVERY,
+    ),
     _verify,
 )

@@ -31,6 +31,8 @@ class Schema:
     access_domain: tuple[str, ...]
     mail_host: tuple[str, ...]
     delivery: tuple[str, ...]
+    store: tuple[str, ...]
+    password_time: tuple[str, ...]
 
 
 def schema_of(config: Config) -> Schema:
@@ -55,6 +57,8 @@ def schema_of(config: Config) -> Schema:
         access_domain=names(settings.ACCESS_DOMAIN),
         mail_host=names(settings.MAIL_HOST),
         delivery=names(settings.DELIVERY),
+        store=names(settings.STORE),
+        password_time=names(settings.PASSWORD_TIME),
     )
 
 

@@ -1,8 +1,8 @@
 """SCRAM keys (RFC 5802 §3) as directories keep them, and made of passwords.
 
-Read are the values of RFC 5803, `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`; the same with the scheme in braces,
-as userPassword has schemes, which is what this server writes; and Dovecot's `{SCRAM-SHA-256}iterations,salt,StoredKey,
-ServerKey`.
+Read are the values of RFC 5803, `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`; the same with the scheme in
+braces, as userPassword has schemes, which is what this server writes; and Dovecot's
+`{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey`.
 """
 
 from __future__ import annotations

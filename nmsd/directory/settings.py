@@ -109,6 +109,14 @@ ACCESS_DOMAIN: Final = _attribute(
 )
 MAIL_HOST: Final = _attribute("mailhost", ("mailHost",), "the name of the server that has the user's mailbox")
 DELIVERY: Final = _attribute("delivery", ("mailDeliveryOption",), "what becomes of the user's mail: mailbox, hold, ...")
+STORE: Final = _attribute(
+    "messagestore", ("mailMessageStore",), "the nickname of the partition a new account is made in"
+)
+PASSWORD_TIME: Final = _attribute(
+    "passwordtime",
+    ("pwdChangedTime", "pwdUpdateTime", "pwdLastSet", "krbLastPwdChange"),
+    "when the password was changed, as the directory's password policy keeps it; a new time ends the user's sessions",
+)
 HOST_NAMES: Final = Setting(
     "local.mailhosts",
     kinds.words("host names, with commas between"),
@@ -140,5 +148,7 @@ USER_SECTION: Final = Section(
         MAIL_HOST,
         HOST_NAMES,
         DELIVERY,
+        STORE,
+        PASSWORD_TIME,
     ),
 )

@@ -126,7 +126,8 @@ def _read(path: str) -> list[_Key]:
 
 
 def _fits(key: _Key, algorithm: str, name: object) -> bool:
-    """Whether a key may have signed: of the right kind, meant for signatures and, where the token says, of that name."""
+    """Whether a key may have signed: it is of the right kind, meant for signatures and, where the token says, of that
+    name."""
     said = key.said
     if name is not None and said.get("kid") not in (None, name):
         return False

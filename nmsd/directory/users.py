@@ -55,6 +55,7 @@ def read_user(dn: str, attributes: Attributes, schema: Schema, config: Config, d
         access_domains=_texts(attributes, schema.access_domain),
         mail_host=_other_host(value(attributes, schema.mail_host), config),
         delivery=tuple(word.lower() for word in _texts(attributes, schema.delivery)),
+        partition=value(attributes, schema.store),
     )
 
 

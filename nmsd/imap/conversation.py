@@ -114,8 +114,29 @@ class ImapConversation:
 
     def greet(self) -> Job:
         """The greeting, with the capabilities of the moment."""
-        line = b"* OK [CAPABILITY " + self._tables.capabilities(self.session) + b"] " + self._greeting + b"\r\n"
-        return Job(iter((line,)), True)
+        if self.session.entrance().is_known():
+            return Job(self._greet_user(), False)
+        return Job(iter((self._greet(b"OK"),)), True)
+
+    def _greet(self, status: bytes) -> bytes:
+        capabilities = self._tables.capabilities(self.session)
+        return b"* " + status + b" [CAPABILITY " + capabilities + b"] " + self._greeting + b"\r\n"
+
+    def _greet_user(self) -> Iterator[Output]:
+        """Logs the client in by its certificate (RFC 9051 §7.1.4); it may still give a password if that fails."""
+        session = self.session
+        entrance = session.entrance()
+        try:
+            entrance.greet()
+            assert entrance.user is not None
+            session.log_in(entrance.user)
+        except NmsdError as error:
+            if not isinstance(error, DirectoryError):  # the gate tells of those
+                session.shared.log("Warning", "Store", str(error), session=session.id)
+            yield self._greet(b"OK")
+            return
+        self.user = entrance.user.account
+        yield self._greet(b"PREAUTH")
 
     def feed(self, data: bytes) -> None:
         """Takes what arrived; b'' at the end of file."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from nmsd.config.services import POP
-from nmsd.model.errors import NmsdError
+from nmsd.model.errors import DirectoryError, NmsdError
 from nmsd.pop3.commands import COMMANDS
-from nmsd.pop3.commands.authorization import answer_challenge
+from nmsd.pop3.commands.authorization import answer_challenge, logged_in
 from nmsd.pop3.errors import Err, as_err
 from nmsd.pop3.registry import Answer, Command
 from nmsd.pop3.session import Session, Shared
@@ -55,7 +55,24 @@ class PopConversation:
 
     def greet(self) -> Job:
         """The greeting."""
+        if self._session.entrance().is_known():
+            return Job(self._greet_user(), False)
         return Job(iter((self._greeting,)), True)
+
+    def _greet_user(self) -> Answer:
+        """Logs the client in by its certificate; it may still give a password if that fails."""
+        session = self._session
+        entrance = session.entrance()
+        try:
+            entrance.greet()
+            session.enter(entrance)
+        except (Err, NmsdError) as error:
+            if not isinstance(error, DirectoryError):  # the gate tells of those
+                session.shared.log("Information", "Store", f"not logged in by certificate: {error}", session=session.id)
+            yield self._greeting
+            return
+        self._note_user()
+        yield logged_in(session)
 
     def feed(self, data: bytes) -> None:
         """Takes what arrived; b'' at the end of file."""

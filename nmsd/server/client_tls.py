@@ -29,10 +29,11 @@ _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHE
 
 class ClientContext:
     """What the server's side of such connections shares.  Raises OSError (ssl.SSLError is one) for files or ciphers
-    that are no good."""
+    that are no good.  `end_point` is what channels are bound to by the server's certificate (RFC 5929 §4)."""
 
     def __init__(self, certificate: str, key: str, minimum: str, ciphers: str, authorities: Authorities) -> None:
         self.authorities = authorities
+        self.end_point = b""
         try:
             self.context = _make(certificate, key, minimum, ciphers, authorities.path)
         except SSL.Error as error:
@@ -47,7 +48,7 @@ class ClientSocket(socket):
     and why.
     """
 
-    __slots__ = ("_authorities", "_connection", "certificate", "refusal")
+    __slots__ = ("_authorities", "_connection", "_end_point", "certificate", "refusal")
 
     def __init__(self, sock: socket, context: ClientContext) -> None:
         super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
@@ -55,6 +56,7 @@ class ClientSocket(socket):
         self.certificate: bytes | None = None
         self.refusal = ""
         self._authorities: Authorities | None = context.authorities
+        self._end_point = context.end_point
         # The descriptor's number, and not this object, which would make a cycle.
         self._connection: Any = SSL.Connection(context.context, self.fileno())  # type: ignore[arg-type]
         self._connection.set_accept_state()
@@ -82,6 +84,15 @@ class ClientSocket(socket):
     def cipher_bits(self) -> int:
         """The length of the cipher's key."""
         return self._connection.get_cipher_bits() or 0
+
+    def bindings(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What the channel can be bound to.  TLS 1.2 gives no tls-exporter without the extended master secret (RFC 9266
+        §4.2), which pyOpenSSL does not tell of."""
+        found = ((b"tls-server-end-point", self._end_point),) if self._end_point else ()
+        if self._connection.get_protocol_version() < SSL.TLS1_3_VERSION:
+            return found
+        exported: bytes = self._connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        return (*found, (b"tls-exporter", exported))
 
     def pending(self) -> int:
         """How many bytes can be read without the kernel."""

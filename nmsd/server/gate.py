@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
+from nmsd.config.services import IMAP, POP
 from nmsd.config.setting import Config
-from nmsd.directory.api import Directory, Tokens, User
+from nmsd.directory.api import CertificateUsers, Directory, Tokens, User
 from nmsd.directory.sasl_settings import ANONYMOUS_USER
 from nmsd.directory.scram import made_up_keys
 from nmsd.directory.settings import SCRAM_ITERATIONS
@@ -30,6 +31,10 @@ from nmsd.store.api import Store
 from nmsd.wire.protocol import Log
 
 _AWAY: Final = "The directory is not available, try again later"
+_PLAIN_LOGINS: Final = {
+    service.name: service.certificates for service in (IMAP, POP) if service.certificates is not None
+}
+_LOGINS: Final = {name + "s": logins for name, logins in _PLAIN_LOGINS.items()}
 _MOST_ACCOUNTS: Final = 100_000  # whose entries' names are remembered, more than a worker has sessions
 
 
@@ -61,9 +66,9 @@ class DirectoryGate:
 
     `throttles` are of addresses and of logins; `clock` gives seconds that only go forward; `pause` holds the caller's
     greenlet up for so many seconds.  `secret` is a key that all workers share, for what unknown users are told;
-    `tokens` judges bearer tokens, where they are taken.  A directory with an attribute `generation`, a number that
-    grows with its changes, has the cache forget at once: everybody, or those whose entry `changed_since(user,
-    generation)` says.
+    `tokens` judges bearer tokens, where they are taken; `certificates` says whose a certificate is.  A directory with
+    an attribute `generation`, a number that grows with its changes, has the cache forget at once: everybody, or those
+    whose entry `changed_since(user, generation)` says.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class DirectoryGate:
         pause: Callable[[float], None],
         secret: bytes = b"",
         tokens: Tokens | None = None,
+        certificates: CertificateUsers | None = None,
     ) -> None:
         self.logins = 0
         self.bad_logins = 0
@@ -89,6 +95,7 @@ class DirectoryGate:
         self._pause = pause
         self._secret = secret or os.urandom(16)
         self._tokens = tokens
+        self._certificates = certificates
         self._key = os.urandom(32)
         self._known: dict[bytes, _Known] = {}
         self._waiting: Counter[str] = Counter()
@@ -106,6 +113,14 @@ class DirectoryGate:
         """As the contract says."""
         attempt = _Attempt(service, method, login, address)
         return self._enter(attempt, authorize, lambda: self._check_password(attempt, password))
+
+    def login_certificate(
+        self, service: str, certificate: bytes, address: str, authorize: str = "", greeting: bool = False
+    ) -> User:
+        """As the contract says."""
+        name = "" if self._certificates is None else self._certificates.subject_of(certificate)
+        attempt = _Attempt(service, "certificate", name, address)
+        return self._enter(attempt, authorize, lambda: self._check_certificate(attempt, certificate, greeting))
 
     def login_anonymous(self, service: str, trace: str, address: str) -> User:
         """As the contract says."""
@@ -128,9 +143,7 @@ class DirectoryGate:
             raise DirectoryUnavailable(_AWAY) from None
         return keys or made_up_keys(login, self._secret, self._config[SCRAM_ITERATIONS])
 
-    def login_scram(
-        self, service: str, login: str, is_proven: bool, address: str, authorize: str, method: str
-    ) -> User:
+    def login_scram(self, service: str, login: str, is_proven: bool, address: str, authorize: str, method: str) -> User:
         """As the contract says."""
         attempt = _Attempt(service, method, login, address)
         return self._enter(attempt, authorize, lambda: self._check_proof(attempt, is_proven))
@@ -154,6 +167,7 @@ class DirectoryGate:
         """The way of every login: `authenticate` says who it is, then rules and administrators' rights are applied, and
         the log told."""
         try:
+            self._check_way(attempt.service)
             own = authenticate()
             user = self._act_as(own, attempt.login, authorize) if authorize and authorize != attempt.login else own
             admit(user, attempt.service, attempt.address)
@@ -181,6 +195,13 @@ class DirectoryGate:
                 "Notice", "Account", f"proxy: {words}", service=attempt.service, admin=own.account, user=user.account
             )
         return user
+
+    def _check_way(self, service: str) -> None:
+        """Where certificates are required, sessions with TLS have one (server.session sees to that); others have none
+        and may not log in.  Raises LoginRefused."""
+        logins = _PLAIN_LOGINS.get(service)
+        if logins is not None and self._config[logins.require]:
+            raise LoginRefused("A client certificate is required here", "PRIVACYREQUIRED")
 
     def know(self, user: User) -> None:
         """Remembers whose account is that of the user's entry."""
@@ -211,6 +232,17 @@ class DirectoryGate:
             generation = self._generation()
             user = self._guarded(attempt, lambda: self._directory.authenticate(login, password))
         self._remember(key, user, generation)
+        return user
+
+    def _check_certificate(self, attempt: _Attempt, certificate: bytes, greeting: bool) -> User:
+        users, logins = self._certificates, _LOGINS.get(attempt.service)
+        if users is None or logins is None or not self._config[logins.allow]:
+            raise LoginRefused("Certificates are not taken here")
+        if greeting:  # it was not the client's choice to try, and a password may follow
+            user = users.user_of(certificate)
+        else:
+            user = self._guarded(attempt, lambda: users.user_of(certificate))
+        attempt.login = user.uid
         return user
 
     def _check_proof(self, attempt: _Attempt, is_proven: bool) -> User:

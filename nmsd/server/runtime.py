@@ -37,8 +37,8 @@ class NativeThreads:
     """At most so many native threads, started as they are needed, that take work in the order it comes in."""
 
     def __init__(self, hub: Any, most: int) -> None:
+        self.most = most
         self._hub = hub
-        self._most = most
         self._queue = _new_queue()
         self._done: deque[Any] = deque()
         self._wake = hub.loop.async_()  # started while there is work, so that the hub then has something to wait for
@@ -49,7 +49,7 @@ class NativeThreads:
         """Runs `work` in a thread while the greenlet waits.  It is done even if the greenlet is killed meanwhile."""
         waiter = Waiter(self._hub)
         task = _Task(work, waiter)
-        if self._unfinished >= len(self._ended) < self._most:
+        if self._unfinished >= len(self._ended) < self.most:
             self._start()
         if not self._wake.active:
             self._wake.start(self._deliver)
@@ -86,6 +86,10 @@ class NativeThreads:
             self._done.popleft().switch(None)
         if not self._unfinished:
             self._wake.stop()
+
+    def unfinished(self) -> int:
+        """How much work is being done or queued."""
+        return self._unfinished
 
     def close(self) -> None:
         """Lets the threads do what is queued, and waits until they have ended."""
@@ -144,6 +148,15 @@ class GeventRuntime:
     def signal(self) -> Wakeup:
         """A new signal.  To be asked for in the thread that will wait."""
         return Wakeup(self._hub.loop, self._thread)
+
+    @property
+    def threads(self) -> int:
+        """Most native threads for each kind of work."""
+        return self._threads.most
+
+    def unfinished(self) -> dict[str, int]:
+        """How much work is being done or queued: that of `offload` as "work", that of `finish` as "commit"."""
+        return {"work": self._threads.unfinished(), "commit": self._finishers.unfinished()}
 
     def close(self) -> None:
         """Waits for the threads and ends them."""

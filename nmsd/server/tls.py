@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.hashes import SHA256
 from gevent import Timeout
 from OpenSSL import SSL, crypto
 
@@ -39,7 +40,14 @@ else:
 
 EXPIRY_WARNING_DAYS: Final = 21
 
-Context = ssl.SSLContext | ClientContext
+
+class ServerContext(ssl.SSLContext):
+    """A context that knows what channels are bound to by the server's certificate (RFC 5929 §4)."""
+
+    end_point = b""
+
+
+Context = ServerContext | ClientContext
 """The second kind asks the client for its certificate."""
 
 
@@ -164,10 +172,14 @@ class Certificates:
         if problem:
             raise TlsUnavailable(problem)
         files = sources.certificate, sources.key, sources.minimum, sources.ciphers
+        context: Context
         try:
-            if not sources.clients:
-                return make_context(*files)
-            return ClientContext(*files, Authorities(self._config, self._now))
+            if sources.clients:
+                context = ClientContext(*files, Authorities(self._config, self._now))
+            else:
+                context = make_context(*files)
+            context.end_point = end_point(sources.certificate)
+            return context
         except (OSError, Unusable) as error:
             raise TlsUnavailable(str(error)) from None
 
@@ -203,9 +215,20 @@ def _version(path: str) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.SSLContext:
+def end_point(path: str) -> bytes:
+    """The hash of a certificate that the binding tls-server-end-point is (RFC 5929 §4.1); b'' for a certificate whose
+    signature has no hash of its own.  Raises OSError."""
+    with open(path, "rb") as file:
+        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read()).to_cryptography()
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None:
+        return b""
+    return certificate.fingerprint(SHA256() if algorithm.name in ("md5", "sha1") else algorithm)
+
+
+def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ServerContext:
     """A server's context.  Raises OSError (ssl.SSLError is one) for files or ciphers that are no good."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if minimum == "1.3" else ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers(ciphers)
@@ -246,9 +269,14 @@ def _do_handshake(sock: ssl.SSLSocket | ClientSocket, seconds: float) -> None:
 def secured(peer: Peer, sock: ssl.SSLSocket | ClientSocket) -> Peer:
     """`peer`, with what TLS knows of it."""
     if isinstance(sock, ClientSocket):
-        return replace(peer, tls=True, cipher_bits=sock.cipher_bits(), certificate=sock.certificate)
+        return replace(
+            peer, tls=True, cipher_bits=sock.cipher_bits(), certificate=sock.certificate, bindings=sock.bindings()
+        )
     cipher = sock.cipher()
-    return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0)
+    # The standard library gives nothing else to bind to that holds under TLS 1.3.
+    known = getattr(sock.context, "end_point", b"")
+    bindings = ((b"tls-server-end-point", known),) if known else ()
+    return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0, bindings=bindings)
 
 
 def certificate_refusal(sock: Socket) -> str:

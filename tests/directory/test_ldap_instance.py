@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import smtplib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -164,6 +165,57 @@ def test_sessions_end_when_the_user_is_disabled_or_deleted_and_no_others(
         stays.logout()
     finally:
         server.delete("fired")
+
+
+def test_sessions_end_when_the_password_is_changed_and_the_old_one_is_good_no_more(
+    instance: Instance, server: DirectoryServer
+) -> None:
+    server.add(person("renewed", secret="first word 1"))
+    reader, collector = (
+        instance.imap(Person("renewed", "first word 1")),
+        instance.pop(Person("renewed", "first word 1")),
+    )
+    reader.select("INBOX")
+    settled(instance, server, "renewed")
+    try:
+        server.replace("renewed", "userPassword", "second word 2")
+        began = time.monotonic()
+        assert reader.readline() == b"* BYE The password was changed\r\n"
+        assert time.monotonic() - began < 10  # seconds; it takes milliseconds on a machine that is not busy
+        assert collector.file.readline().startswith(b"-ERR")
+        assert "AUTHENTICATIONFAILED" in refusal(instance, "renewed", "first word 1")
+        instance.imap(Person("renewed", "second word 2")).logout()
+    finally:
+        server.delete("renewed")
+
+
+def settled(instance: Instance, server: DirectoryServer, uid: str) -> None:
+    """Changes something else in the entry, which ends no session."""
+    with instance.imap(who("user8")) as client:
+        server.replace(uid, "telephoneNumber", "+1 555 0100")
+        client.noop()
+
+
+def test_changes_that_were_missed_are_found_when_the_directory_is_back(
+    instance: Instance, server: DirectoryServer, relay: Relay
+) -> None:
+    for uid in ("missed1", "missed2", "missed3"):
+        server.add(person(uid))
+    clients = [instance.imap(who(uid)) for uid in ("missed1", "missed2", "missed3", "user9")]
+    relay.die()
+    server.replace("missed1", "mailUserStatus", "inactive")
+    server.delete("missed2")
+    server.replace("missed3", "telephoneNumber", "+1 555 0101")
+    relay.revive()
+    try:
+        for client in clients[:2]:
+            assert client.readline().startswith(b"* BYE")
+        for client in clients[2:]:
+            assert client.noop()[0] == "OK"
+            client.logout()
+    finally:
+        for uid in ("missed1", "missed3"):
+            server.delete(uid)
 
 
 def test_sessions_go_on_while_the_directory_hangs_and_new_logins_are_put_off(instance: Instance, relay: Relay) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ldap3 import MODIFY_REPLACE
+from ldap3.core.exceptions import LDAPOperationResult
 
 from nmsd.model.errors import BadCredentials
 from tests.directory.conftest import MakeStand
-from tests.directory.people import PEOPLE, password, person
+from tests.directory.people import PEOPLE, SUFFIX, password, person
 from tests.directory.relay import Relay
 from tests.directory.servers import DirectoryServer
 from tests.directory.stand import Stand
@@ -133,3 +135,116 @@ def test_a_server_that_pushes_nothing_is_told_once(make_stand: MakeStand) -> Non
     until(lambda: stand.events.lines)
     assert "changes are not pushed" in stand.events.lines[0]
     stand.directory.close()
+
+
+def stand_of(stand: Stand, uid: str, pushed: bool = True) -> str:
+    """What has become of a user in a session: 'gone', 'new password' or 'same'."""
+    standing = stand.directory.look_again(f"{uid}@example.com", f"uid={uid},{PEOPLE}", pushed)
+    if standing.user is None:
+        return "gone"
+    return "new password" if standing.has_new_password else "same"
+
+
+def test_a_new_password_is_told_though_nobody_may_read_it(server: DirectoryServer, watching: Stand) -> None:
+    watching.directory.find("pushed")
+    assert stand_of(watching, "pushed", pushed=False) == "same"  # now all that may be seen is known
+    assert watching.directory.is_known_well(f"uid=pushed,{PEOPLE}")
+    server.replace("pushed", "telephoneNumber", "+1 234")
+    assert stand_of(watching, "pushed") == "same"
+    server.replace("pushed", "userPassword", "another 1")
+    assert stand_of(watching, "pushed") == "new password"
+
+
+def test_a_new_password_is_told_by_its_time_where_that_is_kept(server: DirectoryServer, make_stand: MakeStand) -> None:
+    stand = make_stand(server.url, **{"local.ugattr.passwordtime": ["description"], "local.ugldapunseen": "other"})
+    server.add(person("dated", "description: 20260101000000Z"))
+    try:
+        stand.directory.find("dated")
+        assert stand.directory.is_known_well(f"uid=dated,{PEOPLE}")
+        server.replace("dated", "userPassword", "another 1")
+        assert stand_of(stand, "dated") == "same"
+        server.replace("dated", "description", "20260102000000Z")
+        assert stand_of(stand, "dated") == "new password"
+    finally:
+        server.delete("dated")
+
+
+def test_hidden_changes_are_no_new_password_where_the_setting_says_so(
+    server: DirectoryServer, make_stand: MakeStand
+) -> None:
+    stand = make_stand(server.url, **{"local.ugldapunseen": "other"})
+    server.add(person("hidden"))
+    try:
+        stand.directory.find("hidden")
+        stand_of(stand, "hidden")
+        server.replace("hidden", "userPassword", "another 1")
+        assert stand_of(stand, "hidden") == "same"
+    finally:
+        server.delete("hidden")
+
+
+def test_who_was_renamed_is_the_same_user_and_what_was_known_by_the_old_name_is_forgotten(
+    server: DirectoryServer, watching: Stand
+) -> None:
+    told: list[str] = []
+    watching.directory._told = told.append
+    server.add(person("early"))
+    old = watching.directory.find("early")
+    assert old
+    stand_of(watching, "early")
+    before = watching.directory.generation
+    with server.admin() as connection:
+        connection.modify_dn(f"uid=early,{PEOPLE}", "uid=late")
+    try:
+        until(lambda: watching.directory.changed_since(old, before))
+        until(lambda: f"uid=late,{PEOPLE}" in told and f"uid=early,{PEOPLE}" in told)
+        standing = watching.directory.look_again("early@example.com", old.dn, True)
+        assert standing.user is not None
+        assert standing.user.dn == f"uid=late,{PEOPLE}"
+        assert not standing.has_new_password
+    finally:
+        server.delete("late")
+
+
+def test_another_entry_with_the_same_address_is_another_user(server: DirectoryServer, watching: Stand) -> None:
+    watching.directory.find("pushed")
+    server.delete("pushed")
+    server.add(person("pushed2", mail="pushed@example.com"))
+    try:
+        assert stand_of(watching, "pushed") == "gone"
+    finally:
+        server.delete("pushed2")
+        server.add(person("pushed"))
+
+
+def test_who_was_moved_away_is_nobody(server: DirectoryServer, watching: Stand) -> None:
+    server.add(person("mover"))
+    assert status(watching, "mover") == "active"
+    with server.admin() as connection:
+        connection.modify_dn(f"uid=mover,{PEOPLE}", "uid=mover", new_superior=SUFFIX)
+    try:
+        until(lambda: status(watching, "mover") == "")
+    finally:
+        with server.admin() as connection:
+            connection.delete(f"uid=mover,{SUFFIX}")
+
+
+def test_everything_counts_when_a_subtree_gets_another_name(server: DirectoryServer, watching: Stand) -> None:
+    server.add(f"dn: ou=Branch,{PEOPLE}\nobjectClass: organizationalUnit\nou: Branch\n\n")
+    with server.admin() as connection:
+        connection.add(f"cn=leaf,ou=Branch,{PEOPLE}", ["organizationalRole"], {"cn": "leaf"})
+    told: list[str] = []
+    watching.directory._told = told.append
+    with server.admin() as connection:
+        connection.modify(f"ou=Branch,{PEOPLE}", {"description": [(MODIFY_REPLACE, ["renamed soon"])]})
+        try:
+            connection.modify_dn(f"ou=Branch,{PEOPLE}", "ou=Twig")
+            name = "Twig"
+        except LDAPOperationResult:  # OpenLDAP's mdb cannot
+            name = "Branch"
+    try:
+        until(lambda: "" in told)
+    finally:
+        with server.admin() as connection:
+            connection.delete(f"cn=leaf,ou={name},{PEOPLE}")
+            connection.delete(f"ou={name},{PEOPLE}")

@@ -24,10 +24,12 @@ def open_store(
     limits: Limits = Limits(),
     now: Callable[[], float] = time.time,
     digest: Callable[[bytes | mmap], Digest] = mime_digest,
+    committed: Callable[[float], None] = lambda seconds: None,
 ) -> Store:
     """The store in the directory `root`, which need not exist yet.  Opens nothing.
 
-    `now` is the time in seconds since the epoch; `digest` takes a message apart, mime.digest with the settings' limits.
+    `now` is the time in seconds since the epoch; `digest` takes a message apart, mime.digest with the settings' limits;
+    `committed` is told how many seconds each write took.
     To be called after a fork, not before.
     """
-    return SqliteStore(root, runtime, announce, limits, now, digest)
+    return SqliteStore(root, runtime, announce, limits, now, digest, committed)

@@ -24,6 +24,7 @@ from nmsd.store.sqlite.database import create
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.fetching import fetch
 from nmsd.store.sqlite.maildrop import maildrop_lock
+from nmsd.store.sqlite.meter import Meter, MeteredQueue
 from nmsd.store.sqlite.names import check_keywords, check_mailbox_name
 from nmsd.store.sqlite.searching import Search
 from nmsd.store.sqlite.settings import Limits
@@ -46,6 +47,7 @@ class Engine:
     now: Callable[[], float]
     digest: Callable[[bytes | mmap], Digest]
     cache: OpenCache
+    meter: Meter
 
 
 class SqliteAccount:
@@ -55,7 +57,8 @@ class SqliteAccount:
         self.name = name
         self.path = path
         self._engine = engine
-        self._queue = CommitQueue(name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
+        queue = CommitQueue(name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
+        self._queue = MeteredQueue(queue, engine.meter)
 
     def exists(self) -> bool:
         return self.path.exists()

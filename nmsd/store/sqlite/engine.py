@@ -19,6 +19,7 @@ from nmsd.store.sqlite.check import check_account
 from nmsd.store.sqlite.database import connect, erase
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.maildrop import lock_path
+from nmsd.store.sqlite.meter import Meter
 from nmsd.store.sqlite.paths import database_path, database_paths, name_of
 from nmsd.store.sqlite.settings import Limits
 
@@ -34,9 +35,11 @@ class SqliteStore:
         limits: Limits,
         now: Callable[[], float],
         digest: Callable[[bytes | mmap], Digest],
+        committed: Callable[[float], None],
     ) -> None:
         cache = OpenCache(runtime, limits, now)
-        self._engine = Engine(root, runtime, announce, limits, now, digest, cache)
+        meter = Meter(committed)
+        self._engine = Engine(root, runtime, announce, limits, now, digest, cache, meter)
         self._accounts: WeakValueDictionary[str, SqliteAccount] = WeakValueDictionary()
         self._lock = threading.Lock()
 
@@ -75,6 +78,10 @@ class SqliteStore:
 
     def check(self, name: str, repair: bool = False) -> Iterator[Finding]:
         return check_account(self.account(name), self._engine, repair)
+
+    def figures(self) -> dict[str, int]:
+        """Numbers for who watches the server: writes that are under way or wait, accounts that are open."""
+        return {"store_writes": self._engine.meter.unfinished, "store_open": len(self._engine.cache)}
 
     def idle(self) -> None:
         self._engine.cache.close_unused(self._engine.limits.open_idle_s)
