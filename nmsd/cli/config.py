@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
+from nmsd.cli.config_directory import diff, fetch, publish
 from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
-from nmsd.cli.program import program_environment
+from nmsd.cli.program import PROGRAM, program_environment
 from nmsd.config.edit import change_file
-from nmsd.config.file import did_you_mean, known_settings, wrong_value
-from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, config_path, variable_name
+from nmsd.config.entries import attribute_class
+from nmsd.config.file import Known, did_you_mean, known_settings, wrong_value
+from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, variable_name
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Setting
 from nmsd.model.errors import NmsdError
@@ -22,10 +24,15 @@ from nmsd.model.errors import NmsdError
 
 @click.group()
 def config() -> None:
-    """List, get, set, describe and check settings."""
+    """Settings: look at them, change and check them, in the file and in a directory."""
 
 
-def _settings() -> dict[str, Setting[Any]]:
+config.add_command(publish)
+config.add_command(fetch)
+config.add_command(diff)
+
+
+def _settings() -> Known:
     from nmsd.settings import SECTIONS
 
     return known_settings(SECTIONS)
@@ -46,6 +53,18 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 _NAME = click.argument("name", shell_complete=_complete)
 
 
+def _read(instance: Instance) -> Loaded:
+    """The configuration with what the directory says now; if it does not answer, with the copy, and a word of it."""
+    try:
+        loaded, away = instance.read_asking()
+    except ConfigError:
+        return instance.read()  # an entry that is not there: `nmsd config check` tells
+    if away:
+        what = "are not known" if loaded.lacks_entries else "are those of the local copy"
+        click.echo(f"nmsd: settings in the directory {what}: {away}", err=True)
+    return loaded
+
+
 def _shown(setting: Setting[Any], loaded: Loaded) -> str:
     text = str(setting.kind.write(loaded.config[setting]))
     return "(secret)" if setting.secret and text else text
@@ -58,14 +77,16 @@ def _origin(setting: Setting[Any], origins: Mapping[str, Origin]) -> str:
 @config.command(name="list")
 @click.argument("prefix", default="", shell_complete=_complete)
 @click.option("--changed", is_flag=True, help="Only those that some source sets.")
+@click.option("--origin", "with_origin", is_flag=True, help="Tell where each value comes from.")
 @json_option
 @pass_instance
-def list_(instance: Instance, prefix: str, changed: bool, as_json: bool) -> None:
+def list_(instance: Instance, prefix: str, changed: bool, with_origin: bool, as_json: bool) -> None:
     """List settings whose names begin with PREFIX, with their values in force."""
-    loaded = instance.read()
+    loaded = _read(instance)
+    known = _settings()
     chosen = [
         setting
-        for setting in _settings().values()
+        for setting in (*known.values(), *known.set_too(loaded.origins))
         if setting.name.startswith(prefix) and (not changed or setting.name in loaded.origins)
     ]
     if as_json:
@@ -77,23 +98,27 @@ def list_(instance: Instance, prefix: str, changed: bool, as_json: bool) -> None
         )
     else:
         for setting in chosen:
-            click.echo(f"{setting.name} = {_shown(setting, loaded)}".rstrip())
+            origin = f"  # {_origin(setting, loaded.origins)}" if with_origin else ""
+            click.echo(f"{setting.name} = {_shown(setting, loaded)}{origin}".rstrip())
     _warn(loaded.problems)
 
 
 @config.command()
 @_NAME
+@click.option("--origin", "with_origin", is_flag=True, help="Tell, on a second line, where it comes from.")
 @json_option
 @pass_instance
-def get(instance: Instance, name: str, as_json: bool) -> None:
+def get(instance: Instance, name: str, with_origin: bool, as_json: bool) -> None:
     """Print the value in force of the setting NAME."""
     setting = _find(name)
-    loaded = instance.read()
+    loaded = _read(instance)
     value = str(setting.kind.write(loaded.config[setting]))
     if as_json:
         print_json({"name": name, "value": value, "origin": _origin(setting, loaded.origins)})
     else:
         click.echo(value)
+        if with_origin:
+            click.echo(_origin(setting, loaded.origins))
     _warn(loaded.problems)
 
 
@@ -115,16 +140,15 @@ def set_(instance: Instance, name: str, value: str) -> None:
 @_NAME
 @pass_instance
 def unset(instance: Instance, name: str) -> None:
-    """Remove NAME from etc/nmsd.conf, so that its default holds again."""
+    """Remove NAME from etc/nmsd.conf, so that what the directory says, or its default, holds again."""
     _edit(instance, _find(name), None)
 
 
 def _edit(instance: Instance, setting: Setting[Any], text: str | None) -> None:
     change_file(instance.directory, instance.read, {setting.name: text})
     after = instance.read()
-    path = config_path(instance.directory)
     origin = after.origins.get(setting.name)
-    if text is not None and origin is not None and origin.source != path:
+    if text is not None and origin is not None and origin.beats_file:
         click.echo(f"but {origin} sets {variable_name(setting)}, which is stronger than the file", err=True)
     from nmsd.config.render import effect
 
@@ -140,7 +164,7 @@ def describe(instance: Instance, name: str, as_json: bool) -> None:
     from nmsd.config.render import effect
 
     setting = _find(name)
-    loaded = instance.read()
+    loaded = _read(instance)
     facts = {
         "name": setting.name,
         "help": setting.help,
@@ -151,6 +175,8 @@ def describe(instance: Instance, name: str, as_json: bool) -> None:
         "environment": variable_name(setting),
         "effect": effect(setting),
     }
+    if attribute_class(setting):
+        facts["attribute"] = f"{setting.attribute} of {attribute_class(setting)}"
     if setting.label:
         facts["label"] = setting.label
     if as_json:
@@ -167,7 +193,7 @@ def describe(instance: Instance, name: str, as_json: bool) -> None:
 @json_option
 @pass_instance
 def check(instance: Instance, as_json: bool) -> int:
-    """Check everything: the file, the values, certificates, the user, and whether the ports can be had.
+    """Check everything: file, directory, values, certificates, the user, and whether the ports can be had.
 
     Prints a line for everything that is wrong, with the mend; the exit status is then 2.
     """
@@ -185,8 +211,18 @@ def _check(instance: Instance) -> Sequence[Problem]:
     from nmsd.supervisor.control import request
     from nmsd.supervisor.listen import Listeners
     from nmsd.supervisor.prepare import check as check_ground
+    from nmsd.supervisor.refresh import Refresh
 
-    loaded = instance.read()
+    environ = program_environment(os.environ)
+    fetch = [*PROGRAM, "-I", instance.directory, "config", "fetch", "--dry-run", "--json"]
+    try:
+        # As a start does, but for the copy; in a process of its own, for this one may have to stay root.
+        outcome = Refresh(instance.read, fetch, environ).now()
+    except ConfigError as error:
+        return error.problems
+    loaded = outcome.loaded
+    for told in (*loaded.notes, *([f"the directory cannot be asked: {outcome.away}"] if outcome.away else [])):
+        click.echo(f"nmsd: {told}", err=True)
     listeners = Listeners()
     try:
         status = request(instance.directory, {"command": "status"})
@@ -195,7 +231,7 @@ def _check(instance: Instance) -> Sequence[Problem]:
     except NmsdError:
         held = set()
     try:
-        return check_ground(loaded, listeners, program_environment(os.environ), held=held)[0]
+        return check_ground(loaded, listeners, environ, held=held)[0]
     finally:
         listeners.keep_only(())
 

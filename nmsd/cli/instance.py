@@ -11,6 +11,7 @@ import click
 from nmsd.model.errors import NmsdError
 
 if TYPE_CHECKING:
+    from nmsd.config.entries import Entries
     from nmsd.config.load import Loaded
     from nmsd.config.setting import Config
 
@@ -31,12 +32,28 @@ class Instance:
             raise NmsdError(f"{path} is no instance: it has no etc/nmsd.conf; `nmsd init {path}` makes one")
         return path
 
-    def read(self, overrides: Sequence[str] = ()) -> Loaded:
-        """The configuration with what is wrong in it."""
+    def read(self, overrides: Sequence[str] = (), entries: Entries | None = None) -> Loaded:
+        """The configuration with what is wrong in it; what is in the directory as `entries` or else the local copy
+        say."""
         from nmsd.config.load import read
         from nmsd.settings import SECTIONS
 
-        return read(self.directory, SECTIONS, environ=os.environ, overrides=overrides)
+        return read(self.directory, SECTIONS, environ=os.environ, overrides=overrides, entries=entries)
+
+    def read_asking(self, overrides: Sequence[str] = ()) -> tuple[Loaded, str]:
+        """The configuration with what the directory says now, or its copy, and then why it could not be asked.  Raises
+        ConfigError for entries that are not there."""
+        from nmsd.cli.entries import fetch_entries
+        from nmsd.config.directory import HOSTS
+        from nmsd.model.errors import DirectoryUnavailable
+
+        loaded = self.read(overrides)
+        if not loaded.config[HOSTS]:
+            return loaded, ""
+        try:
+            return self.read(overrides, fetch_entries(loaded)), ""
+        except DirectoryUnavailable as error:
+            return loaded, str(error)
 
     def config(self) -> Config:
         """The configuration, for a command that works on the instance's files.  Raises ConfigError when anything is
@@ -45,11 +62,17 @@ class Instance:
         Run by root, the process is the server's user from now on: what it writes has to belong to that one, or workers
         could not open it.
         """
-        from nmsd.config.load import load
-        from nmsd.settings import SECTIONS
+        from nmsd.config.load import lacking
+        from nmsd.config.problem import ConfigError
         from nmsd.supervisor.privileges import become_server_user
 
-        loaded = load(self.directory, SECTIONS, environ=os.environ)
+        loaded = self.read()
+        if loaded.lacks_entries:
+            loaded, why = self.read_asking()
+            if why:
+                raise ConfigError([lacking(loaded, why)])
+        if loaded.problems:
+            raise ConfigError(loaded.problems)
         become_server_user(loaded)
         return loaded.config
 

@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "status": ("nmsd.cli.status:status", "Show services, workers, sessions and what they use."),
     "sessions": ("nmsd.cli.sessions:sessions", "List the sessions there are, and disconnect some."),
     "counters": ("nmsd.cli.counters:counters", "Show connections, logins, commands and deliveries counted."),
-    "config": ("nmsd.cli.config:config", "List, get, set, describe and check settings."),
+    "config": ("nmsd.cli.config:config", "Look at settings, change and check them."),
     "user": ("nmsd.cli.user:user", "Manage the users of the embedded directory."),
     "mailbox": ("nmsd.cli.mailbox:mailbox", "List, create, rename and delete mailboxes."),
     "account": ("nmsd.cli.account:account", "List and remove accounts."),

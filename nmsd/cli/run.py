@@ -45,6 +45,7 @@ def supervise(
     from nmsd.supervisor.loop import Supervisor
     from nmsd.supervisor.notify import Notify, take_watchdog
     from nmsd.supervisor.prepare import prepare
+    from nmsd.supervisor.refresh import Refresh
     from nmsd.supervisor.signals import Signals
 
     signals = Signals()
@@ -56,11 +57,16 @@ def supervise(
     def load() -> Loaded:
         return instance.read(overrides)
 
-    ground = prepare(load(), command=command, environ=environ, echo=not quiet)
+    options = [word for override in overrides for word in ("-o", override)]
+    fetch = [*PROGRAM, "-I", instance.directory, "config", "fetch", "--json", *options]
+    refresh = Refresh(load, fetch, environ)
+    outcome = refresh.now()
+    ground = prepare(outcome.loaded, command=command, environ=environ, echo=not quiet)
     log = open_log(ground.loaded.config, "nmsd", None if quiet else sys.stderr)
     supervisor = Supervisor(
         ground,
-        load,
+        outcome,
+        refresh,
         SECTIONS,
         log,
         signals,

@@ -99,6 +99,12 @@ def netscape_attributes(settings: Iterable[Setting[Any]]) -> dict[str, tuple[str
     return {name: tuple(attributes) for name, attributes in found.items()}
 
 
+def asked_attributes(settings: Iterable[Setting[Any]]) -> tuple[str, ...]:
+    """What is asked for of each entry."""
+    names = [name for attributes in netscape_attributes(settings).values() for name in attributes]
+    return ("objectClass", SETTING_ATTRIBUTE, *dict.fromkeys(names))
+
+
 def locate(entries: Entries, known: Mapping[str, Setting[Any]]) -> Iterator[Value]:
     """Every setting in them, right or wrong; one that cannot be told has the name ''."""
     for entry in entries.found:

@@ -124,6 +124,14 @@ def load(
     return loaded
 
 
+def lacking(loaded: Loaded, why: str) -> Problem:
+    """The problem of settings that are in the directory, which could not be asked, and not here."""
+    mend = f"bring the directory back, or start with the file alone: `nmsd config unset {HOSTS.name}`"
+    return problem_of(
+        loaded.config, HOSTS, loaded.origins, f"the settings there cannot be had, and there is no copy ({why}); {mend}"
+    )
+
+
 def problem_of(config: Config, setting: Setting[Any], origins: Mapping[str, Origin], told: str) -> Problem:
     """The problem of a value that is right by itself; `told` is what is wrong and, after "; ", the mend."""
     what, _, mend = told.rpartition("; ")

@@ -22,6 +22,7 @@ from nmsd.supervisor.facts import server_facts, service_facts
 from nmsd.supervisor.notify import Notify
 from nmsd.supervisor.prepare import Ground
 from nmsd.supervisor.reap import ended_children
+from nmsd.supervisor.refresh import Outcome, Refresh
 from nmsd.supervisor.service import Service
 from nmsd.supervisor.settings import STOP_TIMEOUT, WORKER_TIMEOUT
 from nmsd.supervisor.signals import Signals
@@ -44,15 +45,16 @@ _KILL_GRACE_S: Final = 2.0
 class Supervisor:
     """Runs an instance on prepared ground.
 
-    `load` reads the configuration anew (it never raises: see Loaded.problems); `notify` tells the service manager, and
-    every `watchdog` seconds that all is well (0: never); `on_ready` is called with the status when all workers accept
-    clients for the first time.
+    `outcome` is the configuration the ground was prepared with, `refresh` reads it anew; `notify` tells the service
+    manager, and every `watchdog` seconds that all is well (0: never); `on_ready` is called with the status when all
+    workers accept clients for the first time.
     """
 
     def __init__(
         self,
         ground: Ground,
-        load: Callable[[], Loaded],
+        outcome: Outcome,
+        refresh: Refresh,
         sections: Sequence[Section],
         log: EventLog,
         signals: Signals,
@@ -65,7 +67,8 @@ class Supervisor:
         self._ground = ground
         self._loaded = ground.loaded
         self._instance = ground.loaded.config.instance
-        self._load = load
+        self._outcome = outcome
+        self._refresh = refresh
         self._sections = sections
         self._log = log
         self._signals = signals
@@ -93,6 +96,7 @@ class Supervisor:
             self._log("Notice", "General", "starting", instance=self._instance)
             for endpoint in self._ground.listeners.skipped:
                 self._log("Notice", "Network", "no such address family here, not listening", endpoint=endpoint)
+            self._outcome.tell(self._log)
             self._order(self._loaded)
             while self._state != "stopping" or any(service.children for service in self._services.values()):
                 self._turn()
@@ -101,6 +105,7 @@ class Supervisor:
             self._log("Critical", "General", "the supervisor fails, its workers end", error=repr(error))
             raise
         finally:
+            self._refresh.close()
             control.close()
             console.close()
             self._ground.listeners.keep_only(())
@@ -150,6 +155,7 @@ class Supervisor:
         self._reap()
         now = time.monotonic()
         self._kill_late(now)
+        self._refresh.check(now)
         for service in self._services.values():
             service.bring(self._ground.spawner, now, self._adopt)
         self._settle()
@@ -265,7 +271,14 @@ class Supervisor:
 
     def _reload(self, reply: Reply) -> None:
         self._log.reopen()
-        loaded = self._load()
+        self._refresh.begin(self._selector, lambda outcome: self._take(outcome, reply))
+
+    def _take(self, outcome: Outcome, reply: Reply) -> None:
+        """Newly read settings, if nothing is wrong with them."""
+        if self._state == "stopping":
+            reply({"ok": False, "error": "the server is stopping"})
+            return
+        loaded = outcome.loaded
         problems = list(loaded.problems)
         problems += self._ground.listeners.bind(loaded.config, loaded.origins, rows(loaded.config).values())
         if problems:
@@ -276,6 +289,7 @@ class Supervisor:
         self._log.adjust(limits(loaded.config, "nmsd"))
         self._notify(*_reloading())
         self._log("Notice", "General", "reloading")
+        outcome.tell(self._log)
         if self._state == "running":
             self._state = "reloading"
         late = self._changed_for_restart(loaded)
@@ -321,13 +335,19 @@ class Supervisor:
 
     def _restart(self, reply: Reply) -> None:
         """Everything anew, this program included, unless the settings would keep it from starting again."""
-        problems = self._load().problems
-        if problems:
-            reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
-            return
-        self.restart_wanted = True
-        self._stop("asked to restart")
-        reply({"ok": True})
+
+        def restart(outcome: Outcome) -> None:
+            problems = outcome.loaded.problems
+            if self._state == "stopping":
+                reply({"ok": False, "error": "the server is stopping"})
+            elif problems:
+                reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
+            else:
+                self.restart_wanted = True
+                self._stop("asked to restart")
+                reply({"ok": True})
+
+        self._refresh.begin(self._selector, restart)
 
     def _switch(self, command: str, service: Service, reply: Reply) -> None:
         """Starts, stops or restarts one service."""
