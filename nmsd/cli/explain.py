@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from nmsd.cli.certificate_file import read_certificates
 from nmsd.cli.directory import print_steps, unlogged
+from nmsd.cli.explain_certificate import acting_steps, certificate_steps, mapping_steps, settings_steps
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
-from nmsd.model.errors import DirectoryError, LoginRefused
+from nmsd.model.errors import DirectoryError, LoginRefused, NmsdError
 
 if TYPE_CHECKING:
     from nmsd.config.setting import Config
@@ -29,26 +31,47 @@ def explain() -> None:
 
 
 @explain.command()
-@click.argument("user")
+@click.argument("user", default="")
 @click.option("--from", "address", default="127.0.0.1", show_default=True, help="The client's address.")
 @click.option(
-    "--service", type=click.Choice(SERVICES), default="imap", show_default=True, help="The service; with s: over TLS."
+    "--service",
+    type=click.Choice(SERVICES),
+    help="The service; with s: over TLS. imap unless given, and imaps with --cert.",
+)
+@click.option(
+    "--cert", type=click.Path(), help="Log in by the certificate in this file (PEM or DER), with its chain behind it."
 )
 @click.option(
     "--password-stdin", is_flag=True, help="Check a password, too, read from standard input (its first line)."
 )
 @json_option
 @pass_instance
-def login(instance: Instance, user: str, address: str, service: str, password_stdin: bool, as_json: bool) -> int:
+def login(
+    instance: Instance,
+    user: str,
+    address: str,
+    service: str | None,
+    cert: str | None,
+    password_stdin: bool,
+    as_json: bool,
+) -> int:
     """Walk through a login of USER as a worker decides it, and print each step.
+
+    With --cert the user is the one whom the certificate stands for; USER is then, if given, whom to act as.
 
     The directory is asked anew; what workers remember of it may be older (`nmsd directory flush` ends that). The exit
     status is 0 if the login is good.
     """
+    certificates = None if cert is None else read_certificates(cert)
+    if not user and certificates is None:
+        raise NmsdError("whose login? give USER, or --cert FILE")
+    if password_stdin and certificates is not None:
+        raise NmsdError("--password-stdin and --cert are two logins; give one")
     config = instance.config()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     walked: list[Step] = []
-    for step in steps(config, user, password, service, address):
+    used = service or ("imap" if certificates is None else "imaps")
+    for step in steps(config, user, password, used, address, certificates):
         walked.append(step)
         if not as_json:
             print_steps([step])
@@ -61,18 +84,36 @@ def login(instance: Instance, user: str, address: str, service: str, password_st
     return 0 if admitted else 1
 
 
-def steps(config: Config, login: str, password: str | None, service: str, address: str) -> Iterator[Step]:
-    """The way of a login, step by step, as the command and the console show it; the last one is the result."""
+def steps(
+    config: Config,
+    login: str,
+    password: str | None,
+    service: str,
+    address: str,
+    certificates: Sequence[bytes] | None = None,
+) -> Iterator[Step]:
+    """The way of a login, step by step, as the command and the console show it; the last one is the result.
+    `certificates`: the client's, in DER, and others that it sends along; None for a login by password."""
     from nmsd.directory.step import Step
     from nmsd.directory.users import checks
 
     refusals: list[str] = []
-    for step in _service_steps(config, service):
+    for step in _service_steps(config, service, certificates is not None):
         if step.good is False:
             refusals.append(f"{step.what}: {step.found}")
         yield step
-    directory = _open(config)
-    user, missing = yield from _user_steps(config, directory, login)
+    if certificates is None:
+        directory = _open(config)
+        user, missing = yield from _user_steps(config, directory, login)
+    else:
+        refusal = yield from certificate_steps(config, certificates)
+        if refusal:
+            yield Step("result", False, "refused: " + "; ".join([*refusals, refusal]))
+            return
+        directory = _open(config)
+        user, missing = yield from mapping_steps(config, directory, certificates[0])
+        if user is not None and login:
+            user, missing = yield from acting_steps(config, directory, user, login)
     if user is None:
         yield Step("result", False, missing)
         return
@@ -92,13 +133,20 @@ def steps(config: Config, login: str, password: str | None, service: str, addres
         yield Step("result", True, f"{user.account} may use {service} from {address}")
 
 
-def _service_steps(config: Config, service: str) -> Iterator[Step]:
+def _service_steps(config: Config, service: str, by_certificate: bool) -> Iterator[Step]:
     from nmsd.config.services import IMAP, POP
     from nmsd.directory.step import Step
 
     settings = IMAP if service.startswith("imap") else POP
     enabled = config[settings.enable]
     yield Step("service", enabled, f"{settings.enable.name} is {'yes' if enabled else 'no'}")
+    if by_certificate:
+        yield from settings_steps(config, settings, service)
+        return
+    logins = settings.certificates
+    if logins is not None and config[logins.require]:
+        words = f"a client must show an acceptable one, too ({logins.require.name} is yes)"
+        yield Step("certificate", None if service.endswith("s") else False, words)
     least = config[settings.plaintext_min_cipher]
     over_tls = service.endswith("s")
     if least < 0:

@@ -9,6 +9,7 @@ import click
 
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json, print_table
+from nmsd.cli.user_cert import cert
 
 if TYPE_CHECKING:
     from nmsd.directory.api import User
@@ -100,6 +101,9 @@ def show(instance: Instance, name: str, as_json: bool) -> None:
     for key, value in described.items():
         text = ", ".join(value) if isinstance(value, list) else "-" if value in (None, "") else str(value)
         click.echo(f"{key + ':':10} {text or '-'}")
+
+
+user.add_command(cert)
 
 
 def _described(found: User) -> dict[str, Any]:

@@ -57,8 +57,9 @@ class Entry:
         return found
 
     def replace(self, name: str, values: Iterable[str]) -> None:
-        """Gives the attribute these values, where its first one stood, or at the end; no values take it away."""
-        wanted = name.lower()
+        """Gives the attribute these values, where its first one stood, or at the end; no values take it away.  Options
+        that `name` has are written, but those the old values had do not count."""
+        wanted = _plain_name(name)
         place = len(self._lines)
         kept: list[Line] = []
         for line in self._lines:

@@ -16,6 +16,7 @@ from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.config.setting import Config
 from nmsd.directory import settings
 from nmsd.directory.api import User
+from nmsd.directory.entry_search import CERTIFICATE, CERTIFICATE_NAMES
 from nmsd.directory.ldap_settings import HOSTS
 from nmsd.directory.ldif_edit import edit_ldif, people_dn, user_entry
 from nmsd.directory.ldif_file import Entry, LdifError, LdifFile, parse_ldif
@@ -144,6 +145,29 @@ class LdifUsers:
         with self._edited() as file:
             entry, found = self._find(file, name)
             file.remove(entry)
+        return found
+
+    # Certificates
+
+    def certificates(self, name: str) -> list[bytes]:
+        """The certificates in a user's entry, in DER.  Raises NmsdError."""
+        return _certificates(self._find(self._read(), name)[0])
+
+    def add_certificate(self, name: str, der: bytes) -> User:
+        """Adds a certificate to a user's entry.  Raises NmsdError."""
+        with self._edited() as file:
+            entry, found = self._find(file, name)
+            there = _certificates(entry)
+            if der in there:
+                raise NmsdError(f"{found.uid} has this certificate already")
+            _set_certificates(entry, [*there, der])
+        return found
+
+    def remove_certificates(self, name: str, unwanted: Sequence[bytes]) -> User:
+        """Takes certificates from a user's entry.  Raises NmsdError."""
+        with self._edited() as file:
+            entry, found = self._find(file, name)
+            _set_certificates(entry, [der for der in _certificates(entry) if der not in unwanted])
         return found
 
     # The file
@@ -281,6 +305,15 @@ class LdifUsers:
             except BadSyntax as error:
                 raise NmsdError(f"{error}; SCRAM takes no such password") from None
         return forms
+
+
+def _certificates(entry: Entry) -> list[bytes]:
+    return [value.encode("utf-8", "surrogateescape") for value in entry.attributes().get(CERTIFICATE, ())]
+
+
+def _set_certificates(entry: Entry, certificates: Sequence[bytes]) -> None:
+    values = [der.decode("utf-8", "surrogateescape") for der in certificates]
+    entry.replace(CERTIFICATE_NAMES[0], values)
 
 
 def _present(names: tuple[str, ...], there: dict[str, list[str]]) -> str:
