@@ -81,6 +81,8 @@ def read_file(path: str, sections: Sequence[Section]) -> FileValues:
     parsed = _parse(path, lines, sections, found)
     known = known_settings(sections)
     raw = {name: unquote(parsed[name]) for name in parsed.scalars}
+    for section in parsed.sections:  # there should be none; whole names below one are checked all the same
+        raw.update({name: unquote(parsed[section][name]) for name in parsed[section].scalars if "." in name})
     verdicts = parsed.validate(Validator({"option": _any_case_option}), preserve_errors=True)
     for name in parsed.sections:
         line_number = next((n for n, line in enumerate(lines, 1) if line.strip().startswith("[")), 0)

@@ -115,7 +115,7 @@ class LmtpConversation:
             if command.bare and argument.strip():
                 raise Refusal(501, "5.5.4", "No argument allowed", counts=True)
         except (LineTooLong, Refusal) as error:
-            refusal = error if isinstance(error, Refusal) else Refusal(500, "5.5.2", str(error), counts=True)
+            refusal = error if isinstance(error, Refusal) else _too_long(error)
             return Job(iter(self._refused(refusal, UNKNOWN)), True)
         return Job(self._carry_out(command.name, command.run(session, argument)), command.inline)
 
@@ -155,14 +155,28 @@ class LmtpConversation:
         yield from self._refused(refusal, name)
 
     def _refused(self, refusal: Refusal, name: bytes) -> list[Output]:
-        self._session.shared.tally.count(name, b"4xx" if refusal.reply.code < 500 else b"5xx")
+        session = self._session
+        session.shared.tally.count(name, b"4xx" if refusal.reply.code < 500 else b"5xx")
+        session.shared.log(
+            "Notice" if refusal.limit else "Information",
+            "Protocol",
+            "LMTP command refused",
+            session=session.id,
+            address=session.peer.address,
+            reply=str(refusal),
+            **({"limit": refusal.limit} if refusal.limit else {}),
+        )
         answer: list[Output] = [refusal.reply.line()]
         if refusal.counts:
             self._bad += 1
-        session = self._session
         if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
             session.shared.log(
-                "Notice", "Protocol", "too many bad LMTP commands", session=session.id, address=session.peer.address
+                "Notice",
+                "Protocol",
+                "too many bad LMTP commands",
+                session=session.id,
+                address=session.peer.address,
+                limit=MAX_BAD_COMMANDS.name,
             )
             session.move(Event.END)
             answer += [b"421 4.7.0 Too many bad commands\r\n", Control.CLOSE]
@@ -196,6 +210,10 @@ class LmtpConversation:
         """Drops the message that was coming in, if any."""
         self._session.move(Event.END)
         self._session.reset()
+
+
+def _too_long(error: LineTooLong) -> Refusal:
+    return Refusal(500, "5.5.2", str(error), counts=True, limit=MAX_LINE.name)
 
 
 def _what_first(state: State) -> str:

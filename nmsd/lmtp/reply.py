@@ -28,12 +28,13 @@ class Reply:
 
 class Refusal(Exception):
     """A command or a delivery fails with this reply.  `counts`: it is one of the bad commands of which a session may
-    have only so many."""
+    have only so many.  `limit`: the setting that was met, '' where none was."""
 
-    def __init__(self, code: int, enhanced: str, text: str, counts: bool = False) -> None:
+    def __init__(self, code: int, enhanced: str, text: str, counts: bool = False, limit: str = "") -> None:
         super().__init__(text)
         self.reply = Reply(code, enhanced, text)
         self.counts = counts
+        self.limit = limit
 
 
 # First match wins, so a base class comes after what derives from it.
@@ -42,7 +43,7 @@ _REPLIES: Final[tuple[tuple[type[errors.NmsdError], int, str, str], ...]] = (
     (errors.StoreFull, 452, "4.3.1", "Storage is full, try again later"),
     (errors.StoreError, 451, "4.3.0", "Mailbox is not available now, try again later"),
     (errors.AmbiguousEntry, 451, "4.3.5", "Several users have this address"),
-    (errors.DirectoryError, 451, "4.3.0", "Directory is not available now, try again later"),
+    (errors.DirectoryError, 451, "4.4.3", "Directory is not available now, try again later"),
     (errors.NmsdError, 451, "4.3.0", "Local error, try again later"),
 )
 

@@ -12,7 +12,7 @@ from nmsd.config.services import POP
 from nmsd.model.errors import DirectoryError, NmsdError
 from nmsd.pop3.commands import COMMANDS
 from nmsd.pop3.commands.authorization import answer_challenge, logged_in
-from nmsd.pop3.errors import Err, as_err
+from nmsd.pop3.errors import Err, as_err, is_servers_fault
 from nmsd.pop3.registry import Answer, Command
 from nmsd.pop3.session import Session, Shared
 from nmsd.pop3.settings import MAX_BAD_COMMANDS, MAX_LINE
@@ -100,7 +100,7 @@ class PopConversation:
         except (LineTooLong, Err) as error:
             if session.state == State.SASL:
                 session.move(Event.FAILURE)
-            failure = error if isinstance(error, Err) else Err(str(error), counts=True)
+            failure = error if isinstance(error, Err) else Err(str(error), counts=True, limit=MAX_LINE.name)
             session.shared.tally.count(UNKNOWN, b"ERR")
             return Job(iter(self._failed(failure)), True)
         return Job(self._carry_out(command.name, command.run(session, arguments)), command.inline)
@@ -122,6 +122,10 @@ class PopConversation:
             failure = Err(str(bad), counts=True)
         except NmsdError as error:
             failure = as_err(error)
+            if is_servers_fault(error):
+                word = name.decode("ascii")
+                log = self._session.shared.log
+                log("Warning", "Store", str(error), session=self._session.id, user=self.user, command=word)
         except Exception as fault:
             self._session.shared.log(
                 "Error", "Protocol", "POP3 command failed", session=self._session.id, error=repr(fault)
@@ -137,12 +141,26 @@ class PopConversation:
         code = b"[" + failure.code + b"] " if failure.code else b""
         text = failure.text.encode("ascii", "replace").replace(b"\r", b" ").replace(b"\n", b" ")[:400]
         answer: list[bytes | Control] = [b"-ERR " + code + text + b"\r\n"]
+        session = self._session
+        session.shared.log(
+            "Notice" if failure.limit else "Information",
+            "Protocol",
+            "POP3 command refused",
+            session=session.id,
+            address=session.peer.address,
+            reason=failure.text,
+            **({"limit": failure.limit} if failure.limit else {}),
+        )
         if failure.counts:
             self._bad += 1
-        session = self._session
         if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
             session.shared.log(
-                "Notice", "Protocol", "too many bad POP3 commands", session=session.id, address=session.peer.address
+                "Notice",
+                "Protocol",
+                "too many bad POP3 commands",
+                session=session.id,
+                address=session.peer.address,
+                limit=MAX_BAD_COMMANDS.name,
             )
             session.move(Event.END)
             answer.append(b"-ERR Too many bad commands\r\n")

@@ -10,14 +10,16 @@ from nmsd.model import errors
 class Err(Exception):
     """The command fails: -ERR, with a response code (without brackets; b'' for none).
 
-    `counts`: it is one of the bad commands and failed logins of which a session may have only so many.
+    `counts`: it is one of the bad commands and failed logins of which a session may have only so many.  `limit`: the
+    setting that was met, '' where none was.
     """
 
-    def __init__(self, text: str, code: bytes = b"", counts: bool = False) -> None:
+    def __init__(self, text: str, code: bytes = b"", counts: bool = False, limit: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.code = code
         self.counts = counts
+        self.limit = limit
 
 
 # First match wins, so a base class comes after what derives from it.
@@ -39,6 +41,11 @@ _TEXTS: Final[tuple[tuple[type[errors.NmsdError], str], ...]] = (
     (errors.StoreUnavailable, "The maildrop is unavailable just now, try again later"),
     (errors.StoreCorrupt, "The maildrop is damaged; tell the administrator"),
 )
+
+
+def is_servers_fault(error: errors.NmsdError) -> bool:
+    """Whether an administrator should hear of it."""
+    return any(isinstance(error, kind) for kind, _ in _TEXTS)
 
 
 def as_err(error: errors.NmsdError) -> Err:

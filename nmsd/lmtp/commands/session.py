@@ -11,7 +11,7 @@ from nmsd.config.services import MAX_MESSAGE_SIZE
 from nmsd.lmtp.registry import Answer, Command
 from nmsd.lmtp.reply import Refusal
 from nmsd.lmtp.session import Session
-from nmsd.lmtp.state import ANY, GREETED, Event
+from nmsd.lmtp.state import ANY, Event
 from nmsd.wire.protocol import Control
 
 _HOST: Final = re.compile(rb"[A-Za-z0-9._:\[\]\x80-\xff-]{1,255}\Z")
@@ -57,7 +57,12 @@ def _rset(session: Session, argument: bytes) -> Answer:
 
 
 def _vrfy(session: Session, argument: bytes) -> Answer:
-    yield b"252 2.5.1 Send RCPT to learn whether mail is taken\r\n"
+    yield b"252 2.0.0 Send RCPT to learn whether mail is taken\r\n"
+
+
+def _expn(session: Session, argument: bytes) -> Answer:
+    raise Refusal(502, "5.5.1", "There are no lists here")
+    yield b""
 
 
 def _help(session: Session, argument: bytes) -> Answer:
@@ -84,7 +89,8 @@ COMMANDS: Final = (
     Command(b"EHLO", ANY, _not_smtp),
     Command(b"NOOP", ANY, _noop),
     Command(b"RSET", ANY, _rset, bare=True),
-    Command(b"VRFY", GREETED, _vrfy),
+    Command(b"VRFY", ANY, _vrfy),  # RFC 5321 §4.1.4: even before LHLO
+    Command(b"EXPN", ANY, _expn),
     Command(b"HELP", ANY, _help),
     Command(b"STARTTLS", ANY, _starttls, bare=True),
     Command(b"QUIT", ANY, _quit, bare=True),

@@ -12,6 +12,9 @@ from nmsd.lmtp.session import Session
 from nmsd.lmtp.settings import MAX_RECIPIENTS
 from nmsd.lmtp.state import State
 
+_MAX_SIZE_DIGITS: Final = 20
+"""RFC 1870 §6.1."""
+
 
 def _check_ascii(address: Address, utf8: bool) -> None:
     if not utf8 and not str(address).isascii():
@@ -22,9 +25,11 @@ def _mail(session: Session, argument: bytes) -> Answer:
     sender, parameters = parse_argument(argument, b"FROM:")
     utf8 = False
     for name, value in parameters.items():
-        if name == b"SIZE" and value.isdigit() and len(value) <= 20:
+        if name == b"SIZE":
+            if not value.isdigit() or len(value) > _MAX_SIZE_DIGITS:
+                raise Refusal(501, "5.5.4", "SIZE wants a number", counts=True)
             if int(value) > session.shared.config[MAX_MESSAGE_SIZE]:
-                raise Refusal(552, "5.3.4", "Message too large")
+                raise Refusal(552, "5.3.4", "Message too large", limit=MAX_MESSAGE_SIZE.name)
         elif name == b"SMTPUTF8" and not value:
             utf8 = True
         elif name != b"BODY" or value.upper() not in (b"7BIT", b"8BITMIME"):
@@ -42,7 +47,7 @@ def _rcpt(session: Session, argument: bytes) -> Answer:
         raise Refusal(501, "5.1.3", "Recipient may not be empty", counts=True)
     _check_ascii(address, session.utf8)
     if len(session.recipients) >= session.shared.config[MAX_RECIPIENTS]:
-        raise Refusal(452, "4.5.3", "Too many recipients")
+        raise Refusal(452, "4.5.3", "Too many recipients", limit=MAX_RECIPIENTS.name)
     session.recipients.append(session.shared.delivery.recipient(address))
     yield b"250 2.1.5 Recipient OK\r\n"
 

@@ -15,7 +15,7 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
     [
         (errors.StoreFull("x"), "452 4.3.1 Storage is full, try again later"),
         (errors.StoreUnavailable("x"), "451 4.3.0 Mailbox is not available now, try again later"),
-        (errors.DirectoryUnavailable("x"), "451 4.3.0 Directory is not available now, try again later"),
+        (errors.DirectoryUnavailable("x"), "451 4.4.3 Directory is not available now, try again later"),
         (errors.AmbiguousEntry("x"), "451 4.3.5 Several users have this address"),
         (errors.TooBig("x"), "552 5.3.4 Message too large"),
         (errors.OverQuota("x"), "552 5.2.2 Mailbox is full"),

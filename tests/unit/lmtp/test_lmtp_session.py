@@ -78,7 +78,7 @@ def test_while_the_directory_cannot_be_read_mail_is_deferred(tmp_path: Path) -> 
     play = Play(Scenario("", Path("x"), 1, users=["nonsense\n\n\n x"]), "lmtp", tmp_path, 0)
     client = play.client(1)
     client.send(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice>\r\n")
-    assert client.out.endswith(b"451 4.3.0 Directory is not available now, try again later\r\n")
+    assert client.out.endswith(b"451 4.4.3 Directory is not available now, try again later\r\n")
     play.close()
 
 
