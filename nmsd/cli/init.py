@@ -38,6 +38,7 @@ def init(directory: str, port_offset: int, bind: str | None, domain: str | None,
     from nmsd.cli.certificate import self_signed
     from nmsd.config.load import config_path
     from nmsd.config.render import sample_file
+    from nmsd.directory.certmap import SHIPPED
     from nmsd.settings import SECTIONS
 
     path = os.path.abspath(directory)
@@ -55,6 +56,7 @@ def init(directory: str, port_offset: int, bind: str | None, domain: str | None,
         os.path.join(path, "etc/tls/key.pem"): key,
         os.path.join(path, "etc/tls/cert.pem"): certificate,
         os.path.join(path, "etc/directory.ldif"): _directory(domain),
+        os.path.join(path, "etc/certmap.conf"): SHIPPED.encode(),
         config_path(path): sample_file(SECTIONS, values).encode(),
     }
     for name, content in files.items():

@@ -66,12 +66,14 @@ def remove(instance: Instance, name: str, serial: str) -> None:
 def _facts(der: bytes) -> dict[str, Any]:
     from cryptography import x509
 
+    from nmsd.directory.certificate_name import text_of
+
     try:
         found = x509.load_der_x509_certificate(der)
         return {
             "serial": _serial(der),
-            "subject": found.subject.rfc4514_string(),
-            "issuer": found.issuer.rfc4514_string(),
+            "subject": text_of(found.subject),
+            "issuer": text_of(found.issuer),
             "from": f"{found.not_valid_before_utc:%Y-%m-%d}",
             "until": f"{found.not_valid_after_utc:%Y-%m-%d}",
         }

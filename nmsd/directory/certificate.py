@@ -21,8 +21,9 @@ from cryptography import x509
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.api import User
+from nmsd.directory.certificate_name import parts_of
 from nmsd.directory.certmap import CERTMAP_FILE, CertificateMap, Rule, load_certmap
-from nmsd.directory.dn import Rdns, normal, short_name, write_dn
+from nmsd.directory.dn import Rdns, normal, write_dn
 from nmsd.directory.entry_search import EntriesFound, EntryFound, EntrySearch, Term
 from nmsd.directory.runtime import Log
 from nmsd.directory.schema import Schema, schema_of
@@ -59,7 +60,7 @@ def read_certificate(der: bytes) -> Shown:
     """Reads a certificate.  Raises BadCredentials."""
     try:
         certificate = x509.load_der_x509_certificate(der)
-        subject, issuer = _rdns(certificate.subject), _rdns(certificate.issuer)
+        subject, issuer = parts_of(certificate.subject), parts_of(certificate.issuer)
         try:
             beside = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             emails = tuple(beside.get_values_for_type(x509.RFC822Name))
@@ -68,18 +69,6 @@ def read_certificate(der: bytes) -> Shown:
     except ValueError as error:
         raise BadCredentials(f"the certificate cannot be read: {error}") from None
     return Shown(subject, issuer, emails, der)
-
-
-def _rdns(name: x509.Name) -> Rdns:
-    """RFC 4514 begins with what a certificate has last."""
-    return [
-        [(_kind(part), part.value if isinstance(part.value, str) else "#" + part.value.hex()) for part in rdn]
-        for rdn in reversed(list(name.rdns))
-    ]
-
-
-def _kind(part: x509.NameAttribute[str | bytes]) -> str:
-    return short_name(part.oid.dotted_string)
 
 
 @dataclass(frozen=True)
@@ -178,7 +167,8 @@ class CertificateMapper:
         except DirectoryUnavailable as error:
             yield Step("search", False, str(error))
             raise
-        yield Step("base", None, f"{found.base or search.base} ({'the entry itself' if search.itself else 'subtree'})")
+        where = found.base or search.base or "all users"
+        yield Step("base", None, f"{where} ({'the entry itself' if search.itself else 'and all below'})")
         yield Step("filter", None, found.filter)
         names = "; ".join(entry.dn for entry in found.entries)
         yield Step("entries", len(found.entries) == 1, (names or "none") + (", and more" if found.cut else ""))

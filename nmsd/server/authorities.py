@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
 from nmsd.config.setting import Config
+from nmsd.directory.certificate_name import text_of
 from nmsd.server.settings import (
     CLIENT_CA_FILE,
     CLIENT_CRL_CHECK,
@@ -120,7 +121,7 @@ class Authorities:
         ]
         for each in self._lists:
             if each.next_update_utc is not None:
-                name = each.issuer.rfc4514_string()
+                name = text_of(each.issuer)
                 found.append((each.next_update_utc.timestamp(), f"the revocation list of {name}"))
         return sorted(found)
 
@@ -154,7 +155,7 @@ def _build(store: crypto.X509Store, certificate: crypto.X509, sent: Sequence[cry
 
 def name_of(certificate: x509.Certificate) -> str:
     """The subject, for people to read."""
-    return certificate.subject.rfc4514_string() or "(no subject)"
+    return text_of(certificate.subject) or "(no subject)"
 
 
 def file_problems(config: Config) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "migrate": ("model", "wire", "mime", "store.api"),
     "server": (
         *("model", "wire", "imap", "pop3", "lmtp", "store.api"),
-        *("directory.api", "directory.users", "directory.access"),
+        *("directory.api", "directory.users", "directory.access", "directory.certificate_name"),
     ),
     "supervisor": ("model", "wire.protocol", "log"),
     "settings": ("",),
