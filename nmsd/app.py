@@ -28,7 +28,8 @@ from nmsd.wire.protocol import Log, Service
 from nmsd.wire.tally import Tally
 
 if TYPE_CHECKING:
-    from nmsd.console.process import Back
+    from nmsd.console.back import Back
+    from nmsd.directory.api import User
     from nmsd.directory.ldif_users import LdifUsers
     from nmsd.server.announce import Announcer
     from nmsd.server.board import Board
@@ -227,7 +228,11 @@ def open_tokens(config: Config, log: Log) -> Tokens | None:
 
 def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back:
     """What the console's worker works on."""
-    from nmsd.console.process import Back
+    from nmsd.cli.explain import steps
+    from nmsd.console.back import Back
+    from nmsd.directory import report
+    from nmsd.directory.ldap_settings import HOSTS
+    from nmsd.server.throttle import make_throttles
 
     announcer = open_announcer(config)
     store = open_store(config, runtime, announcer)
@@ -238,7 +243,18 @@ def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back
         store.close()
         announcer.close()
 
-    return Back(_open_gate(config, directory, store, board, log), directory, close)
+    return Back(
+        _open_gate(config, directory, store, board, log),
+        directory,
+        store,
+        users=None if config[HOSTS] else open_users(config),
+        addresses=make_throttles(board.throttles, board.secret, config, time.monotonic)[0],
+        explain=lambda login, service, address: steps(config, login, None, service, address),
+        probe=lambda: report.try_servers(directory, config),
+        links=lambda: report.links(directory),
+        flush=lambda: report.flush(config.instance),
+        close=close,
+    )
 
 
 class _Counted(Service, Protocol):

@@ -9,6 +9,7 @@ from nmsd import log
 from nmsd.config import admission, endpoints, services
 from nmsd.config import directory as configuration
 from nmsd.config.setting import Section
+from nmsd.console import settings as console
 from nmsd.directory import certmap
 from nmsd.directory import ldap_settings as ldap
 from nmsd.directory import sasl_settings as sasl
@@ -32,6 +33,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     *(clients.section() for clients in admission.ADMISSION.values()),
     services.CONSOLE_SECTION,
     imap.SECTION,
+    console.SECTION,
     pop3.SECTION,
     services.LMTP_SOCKET_SECTION,
     lmtp.SECTION,

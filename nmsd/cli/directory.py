@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
-    from nmsd.config.setting import Config
     from nmsd.directory.step import Step
 
 
@@ -30,10 +28,12 @@ def test(instance: Instance, as_json: bool) -> int:
 
     The exit status is 0 if all servers are good.
     """
-    from nmsd.directory.ldap_settings import HOSTS
+    from nmsd.app import open_directory
+    from nmsd.directory.report import try_servers
+    from nmsd.store.runtime import PlainRuntime
 
     config = instance.config()
-    reports = list(_servers(config)) if config[HOSTS] else [_embedded(config)]
+    reports = list(try_servers(open_directory(config, PlainRuntime(), unlogged), config))
     good = all(step.good is not False for _, steps in reports for step in steps)
     if as_json:
         servers = [{"server": name, "steps": [asdict(step) for step in steps]} for name, steps in reports]
@@ -53,13 +53,9 @@ def flush(instance: Instance) -> None:
 
     They do so with the next login or message, before they look anything up.
     """
-    from nmsd.directory.ldap import FLUSH_FILE
+    from nmsd.directory import report
 
-    config = instance.config()
-    path = os.path.join(config.instance, FLUSH_FILE)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    os.utime(path)
+    report.flush(instance.config().instance)
     click.echo("what was learnt from the directory is forgotten")
 
 
@@ -74,28 +70,3 @@ def print_steps(steps: Iterable[Step]) -> None:
 def unlogged(level: str, category: str, text: str, **fields: Any) -> None:
     """A log for tools that print what they find."""
 
-
-def _servers(config: Config) -> Iterable[tuple[str, Sequence[Step]]]:
-    from nmsd.directory.ldap import LdapDirectory
-    from nmsd.directory.ldap_report import probe
-    from nmsd.store.runtime import PlainRuntime
-
-    opened = LdapDirectory(config, PlainRuntime(), unlogged)
-    for address in opened.servers.addresses:
-        yield address.url, list(probe(opened, config, address))
-
-
-def _embedded(config: Config) -> tuple[str, Sequence[Any]]:
-    from nmsd.app import open_directory
-    from nmsd.directory.settings import LDIF_FILE
-    from nmsd.directory.step import Step
-    from nmsd.model.errors import DirectoryError
-    from nmsd.store.runtime import PlainRuntime
-
-    opened = open_directory(config, PlainRuntime(), unlogged)
-    try:
-        users = sum(1 for _ in opened.accounts())
-        step = Step("read", True, f"{users} user{'' if users == 1 else 's'}")
-    except DirectoryError as error:
-        step = Step("read", False, str(error))
-    return config.path(LDIF_FILE), [step]

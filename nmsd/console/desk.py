@@ -13,8 +13,12 @@ from nmsd.config.file import known_settings
 from nmsd.config.load import Loaded, read
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Config, Section, Setting
-from nmsd.directory.api import Directory, Gate, User
-from nmsd.model.errors import NmsdError
+from nmsd.console.back import Back
+from nmsd.console.logouts import Logouts
+from nmsd.directory.api import User
+from nmsd.directory.step import Step
+from nmsd.model.errors import DirectoryError, NmsdError
+from nmsd.model.message import Quota
 from nmsd.server.settings import STORE_ADMINS
 from nmsd.supervisor.control import CONSOLE, request
 from nmsd.supervisor.inquiry import ask_worker, ask_workers
@@ -32,10 +36,10 @@ class Desk:
 
     config: Config
     sections: Sequence[Section]
-    gate: Gate
-    directory: Directory
+    back: Back
     log: Log
     secret: bytes
+    logouts: Logouts
     offload: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
     @property
@@ -47,7 +51,7 @@ class Desk:
 
     def log_in(self, login: str, password: str, address: str) -> User | None:
         """The administrator, or None for others.  Raises BadCredentials, LoginRefused, DirectoryUnavailable."""
-        user = self.gate.login("console", login, password, address)
+        user = self.back.gate.login("console", login, password, address)
         if self.is_admin(user.account, user.uid, login):
             return user
         self.log("Notice", "Account", f"badlogin: [{address}] console {login} is not in {STORE_ADMINS.name}")
@@ -96,6 +100,32 @@ class Desk:
         """What the workers of mail services answer.  Raises NmsdError."""
         return ask_workers(self.instance, message, service, self.status())
 
+    def sessions(self) -> Iterator[dict[str, Any]]:
+        """All sessions, with `worker` (SERVICE/INDEX) and `share`: the bytes of the worker's resident memory that come
+        to each of its sessions.  Raises NmsdError."""
+        for service in self.status()["services"]:
+            for worker in service["workers"]:
+                found = ask_worker(self.instance, int(worker["pid"]), {"command": "sessions"})
+                facts = {
+                    "worker": f"{service['name']}/{worker['index']}",
+                    "share": int(worker.get("memory") or 0) // max(1, len(found)),
+                }
+                yield from ({**session, **facts} for session in found)
+
+    def switch(self, command: str, service: str, who: str) -> None:
+        """Starts, stops or restarts a mail service.  Raises ConfigError, NmsdError."""
+        answer = request(self.instance, {"command": command, "service": service}, _RELOAD_S, CONSOLE)
+        _raise_refusal(answer)
+        self.log("Notice", "General", f"{command} of a service in the console", by=who, service=service)
+
+    def reload(self, who: str) -> list[str]:
+        """Has the server take its settings again; gives the names of those that wait for a restart.  Raises
+        ConfigError, NmsdError."""
+        answer = request(self.instance, {"command": "reload"}, _RELOAD_S, CONSOLE)
+        _raise_refusal(answer)
+        self.log("Notice", "General", "reload in the console", by=who)
+        return list(answer.get("restart_needed", ()))
+
     def kick(self, session: str, who: str) -> bool:
         """Ends a session; whether there was one."""
         for found in self.status()["services"]:
@@ -105,15 +135,41 @@ class Desk:
                     return True
         return False
 
+    # Users and their mail
+
     def users(self, words: str, most: int) -> list[User]:
         """Users with `words` in one of their names, at most so many.  Raises DirectoryError."""
         wanted = words.lower()
         found = (
             user
-            for user in self.directory.accounts()
+            for user in self.back.directory.accounts()
             if not wanted or any(wanted in name.lower() for name in (user.uid, user.account, user.name, *user.aliases))
         )
         return list(islice(found, most))
+
+    def accounts(self, words: str) -> list[str]:
+        """The names of the store's accounts with `words` in them.  Raises StoreError."""
+        wanted = words.lower()
+        return [name for name in self.offload(lambda: list(self.back.store.accounts())) if wanted in name.lower()]
+
+    def quota_of(self, account: str) -> Quota | None:
+        """What an account may hold; None if the directory does not know it, or does not answer."""
+        try:
+            user = self.back.directory.find_recipient(account)
+        except DirectoryError:
+            return None
+        return user.quota if user is not None and user.account == account else None
+
+    def explain(self, login: str, service: str, address: str) -> list[Step]:
+        """The way of a login.  Raises NmsdError."""
+        work = self.back.explain(login, service, address)
+        # The embedded directory is read anew for it, which may take long; LDAP is waited for by the event loop.
+        return list(work) if self.back.users is None else list(self.offload(lambda: list(work)))
+
+    def flush(self, who: str) -> None:
+        """Has all workers forget what they learnt from the directory."""
+        self.back.flush()
+        self.log("Notice", "LDAP", "what was learnt from the directory is forgotten, asked for in the console", by=who)
 
 
 def _raise_refusal(answer: dict[str, Any]) -> None:

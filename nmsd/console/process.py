@@ -4,7 +4,8 @@ It lives as other workers do (config.launch): ready, draining, stopping.  Nothin
 services' workers but the board, for the throttling of logins, and their sockets, to ask them.
 
 Security: everything of an HTTP client comes through here.  A connection that says nothing for service.readtimeout, or
-takes longer over a request's head or form, is closed; there are at most service.console.maxsessions of them.
+takes longer over a request's head or form, is closed; there are at most service.console.maxsessions of them, and at
+most service.console.maxperaddress from one address.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Final
@@ -29,9 +31,11 @@ from nmsd.config.launch import Launch
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.services import CERTIFICATE, CONSOLE, KEY
 from nmsd.config.setting import Config, Section
+from nmsd.console.back import Back
 from nmsd.console.desk import Desk
+from nmsd.console.logouts import Logouts
+from nmsd.console.settings import MAX_PER_ADDRESS
 from nmsd.console.web import BODY_BYTES, make_app
-from nmsd.directory.api import Directory, Gate
 from nmsd.server.board import Board
 from nmsd.server.runtime import GeventRuntime
 from nmsd.server.settings import READ_TIMEOUT, TLS_CIPHERS, TLS_MIN_VERSION
@@ -42,15 +46,6 @@ from nmsd.wire.protocol import Log
 _THREADS: Final = 4  # for password hashes and directory look-ups
 _DRAIN_S: Final = 10.0  # how long pages that are being made may take when another worker has taken over
 _TICK_S: Final = 1.0
-
-
-@dataclass(frozen=True)
-class Back:
-    """What is behind the console; `close` is called at the end."""
-
-    gate: Gate
-    directory: Directory
-    close: Callable[[], None]
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc]
@@ -107,10 +102,14 @@ class _Server(WSGIServer):  # type: ignore[misc]
         return self._house.context.wrap_socket(client, **arguments)
 
     def wrap_socket_and_handle(self, client: Any, address: Any) -> Any:
-        try:
-            return super().wrap_socket_and_handle(client, address)
-        except OSError:
-            return None  # a client that speaks no TLS, or none of ours, or not at all
+        with self._house.room(str(address[0])) as there_is:
+            if not there_is:
+                client.close()
+                return None
+            try:
+                return super().wrap_socket_and_handle(client, address)
+            except OSError:
+                return None  # a client that speaks no TLS, or none of ours, or not at all
 
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "wsgi.url_scheme": "https"}
@@ -123,7 +122,22 @@ class _House:
         self.log = log
         self.app: Any = None
         self._config = config
+        self._addresses: Counter[str] = Counter()
         self.context = self._load()
+
+    @contextmanager
+    def room(self, address: str) -> Iterator[bool]:
+        """Whether one more connection from this address is taken; it is counted as long as this lasts."""
+        if self._addresses[address] >= self._config[MAX_PER_ADDRESS]:
+            yield False
+            return
+        self._addresses[address] += 1
+        try:
+            yield True
+        finally:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
 
     def read_timeout(self) -> float:
         """How many seconds a connection may be silent."""
@@ -168,7 +182,7 @@ def run(
     back = open_back(board, runtime)
     # The same for the worker that takes over from this one, another after the server's next start.
     secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
-    house.app = make_app(Desk(config, sections, back.gate, back.directory, log, secret, runtime.offload))
+    house.app = make_app(Desk(config, sections, back, log, secret, Logouts(config.instance), runtime.offload))
     pool = Pool(config[CONSOLE.max_sessions])
     servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
     over = Event()

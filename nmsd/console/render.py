@@ -20,6 +20,7 @@ def page(template: str, **values: Any) -> str:
         logs=list(LOGS),
         duration=duration,
         size=size,
+        quota=quota,
         **values,
     )
 
@@ -39,6 +40,16 @@ def duration(seconds: float) -> str:
             parts.append(f"{left // length} {unit}")
             left %= length
     return " ".join([*parts, f"{left} s"][:2])
+
+
+def quota(of: Any) -> str:
+    """The quota of a user or an account, in words."""
+    found = of["quota"] if isinstance(of, dict) else of.quota
+    if found is None:
+        return "–"
+    parts = [] if found.size is None else [size(found.size)]
+    parts += [] if found.messages is None else [f"{found.messages} messages"]
+    return ", ".join(parts) or "no limit"
 
 
 def size(count: float) -> str:

@@ -1,15 +1,15 @@
 """The web application: its pages, and what is true for each of them.
 
-Security: every page but the login and the metrics wants an administrator's session; every POST wants the session's
-token; cookies are signed, for this host and TLS only, out of reach of scripts and not sent from other sites; pages may
-load nothing but our own style and script, and nobody may frame them.  Templates escape whatever they show.
+Security: every page but the login and the metrics wants an administrator's session, which ends with the logout for
+every copy of its cookie; every POST wants the session's token; cookies are signed, for this host and TLS only, out of
+reach of scripts and not sent from other sites; pages may load nothing but our own style and script, and nobody may
+frame them.  Templates escape whatever they show.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-import time
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -21,12 +21,15 @@ from werkzeug.wrappers import Response
 from nmsd import VERSION
 from nmsd.config.services import CONSOLE, host_name
 from nmsd.console.desk import Desk
-from nmsd.console.pages import login, logs, metrics, server, services, sessions, users
+from nmsd.console.pages import directory, explain, login, logs, mailboxes, metrics, server, services, sessions, users
 from nmsd.console.render import page
 from nmsd.model.errors import NmsdError
 
 BODY_BYTES: Final = 1 << 16  # the longest form that is read
-LONGEST_S: Final = 12 * 3600  # after so long an administrator logs in again, however busy
+_PAGES: Final = (
+    *(login.PAGE, server.PAGE, services.PAGE, users.PAGE, mailboxes.PAGE, directory.PAGE, explain.PAGE, sessions.PAGE),
+    *(logs.PAGE, metrics.PAGE),
+)
 _OPEN: Final = frozenset({"login.show", "login.enter", "metrics.show", "static"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -55,7 +58,7 @@ def make_app(desk: Desk) -> Flask:
     app.register_error_handler(HTTPException, _tell_error)
     app.register_error_handler(NmsdError, _tell_trouble)
     app.context_processor(lambda: {"version": VERSION, "host": host_name(desk.config), "csrf": _token})
-    for blueprint in (login.PAGE, server.PAGE, services.PAGE, users.PAGE, sessions.PAGE, logs.PAGE, metrics.PAGE):
+    for blueprint in _PAGES:
         app.register_blueprint(blueprint)
     return app
 
@@ -74,9 +77,7 @@ def _admit(app: Flask, desk: Desk) -> Response | None:
     app.permanent_session_lifetime = timedelta(minutes=desk.config[CONSOLE.idle_timeout])
     if request.endpoint == "static" or request.endpoint == "metrics.show":
         return None
-    user, since = session.get("user"), session.get("since", 0)
-    if user and 0 <= time.time() - since < LONGEST_S and desk.is_admin(*session.get("names", ())):
-        g.user = user
+    g.user = login.current(desk)
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_token()
     if g.user is None and request.endpoint not in _OPEN:

@@ -64,6 +64,11 @@ class Pool:
         finally:
             self._give_back(lease.link, fit)
 
+    def counts(self) -> tuple[int, int]:
+        """How many links are lent, and how many lie unused."""
+        with self._turn:
+            return self._used, len(self._idle)
+
     def clear(self) -> None:
         """Closes what lies unused."""
         with self._turn:

@@ -11,6 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from nmsd.directory import ldap_settings as settings
@@ -131,6 +132,16 @@ class _DirectoryServer:
             pool.clear()  # the others died with it
 
 
+@dataclass(frozen=True)
+class ServerState:
+    """One server as this process knows it: whether it is taken for down, and its links that are lent and unused."""
+
+    address: Address
+    is_down: bool
+    used: int
+    idle: int
+
+
 class Servers:
     """All of them."""
 
@@ -149,6 +160,17 @@ class Servers:
     def up(self) -> tuple[Address, ...]:
         """Where those are that are not known to be down."""
         return tuple(server.address for server in self._servers if not server.breaker.is_open)
+
+    def states(self) -> tuple[ServerState, ...]:
+        """How each of them is, in order of preference."""
+        return tuple(
+            ServerState(
+                server.address,
+                server.breaker.is_open,
+                *(sum(both) for both in zip(server.searches.counts(), server.binds.counts())),
+            )
+            for server in self._servers
+        )
 
     def search(self, use: Callable[[Link], T]) -> T:
         """What `use` makes of a link that is bound as ourselves.  Raises DirectoryUnavailable."""

@@ -145,7 +145,7 @@ class Control:
             message = json.loads(bytes(buffer).split(b"\n")[0])
         except ValueError:
             message = None
-        if isinstance(message, dict):
+        if isinstance(message, dict) and all(isinstance(value, str | int | float | None) for value in message.values()):
             self._handler(message, reply)
         else:
             reply({"ok": False, "error": "not a request"})

@@ -29,13 +29,18 @@ class _Forms(HTMLParser):
         self.words: list[str] = []
         self._select = ""
         self._chosen = False
+        self._text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(given.get("action", "")))
         elif tag == "input" and self.forms and "disabled" not in given:
-            self.forms[-1].values[given["name"]] = given.get("value", "")
+            if given.get("type") not in ("checkbox", "radio") or "checked" in given:
+                self.forms[-1].values[given["name"]] = given.get("value", "")
+        elif tag == "textarea":
+            self._text = given["name"]
+            self.forms[-1].values[self._text] = ""
         elif tag == "select":
             self._select = given["name"]
         elif tag == "option":
@@ -44,10 +49,14 @@ class _Forms(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "option":
             self._chosen = False
+        elif tag == "textarea":
+            self._text = ""
 
     def handle_data(self, data: str) -> None:
         if self._chosen and self._select:
             self.forms[-1].values[self._select] = data
+        if self._text:
+            self.forms[-1].values[self._text] += data
         self.words.append(data)
 
 

@@ -80,12 +80,24 @@ def test_a_form_that_is_too_long_is_refused(running: Instance) -> None:
     assert browser.get("/login").status == 200
 
 
-def test_its_worker_may_ask_for_status_and_reload_only(running: Instance) -> None:
+@pytest.mark.parametrize("command", ["stop", "restart", "start"])
+@pytest.mark.parametrize("service", [None, "console", "nmsd"])
+def test_its_worker_may_not_ask_for_the_end_of_the_server_or_itself(
+    running: Instance, command: str, service: object
+) -> None:
     directory = str(running.directory)
-    assert request(directory, {"command": "status"}, name=CONSOLE)["ok"]
-    for command in ("stop", "restart", "start"):
-        answer = request(directory, {"command": command, "service": "imap"}, name=CONSOLE)
-        assert answer == {"ok": False, "error": "not for the console"}
+    message = {"command": command} if service is None else {"command": command, "service": service}
+    assert request(directory, message, name=CONSOLE) == {"ok": False, "error": "not for the console"}
+    assert request(directory, {"command": "status"}, name=CONSOLE)["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    "message", [{"command": "stop", "service": ["imap"]}, {"command": ["stop"]}, {"command": {}}, {"command": None}]
+)
+def test_requests_of_another_shape_do_no_harm(running: Instance, message: dict[str, object]) -> None:
+    directory = str(running.directory)
+    for name in (CONSOLE, CONTROL):
+        assert not request(directory, message, name=name)["ok"]
     assert request(directory, {"command": "status"})["state"] == "running"
 
 

@@ -11,7 +11,19 @@ from tests.clients.harness import Instance, Person
 from tests.console.browser import Browser
 from tests.console.conftest import ADMIN
 
-PAGES = ("/", "/server", "/services/imap/system", "/users", "/sessions", "/sessions/live", "/logs/nmsd")
+PAGES = (
+    *(
+        "/",
+        "/server",
+        "/services/imap/system",
+        "/users",
+        "/users/add",
+        "/users/user?name=root",
+        "/users/remove?name=root",
+    ),
+    *("/mailboxes", "/mailboxes/account?name=root@example.com", "/directory", "/explain?login=root"),
+    *("/sessions", "/sessions/live", "/logs/nmsd"),
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -28,6 +40,36 @@ def test_an_administrator_logs_in_with_the_mail_password_and_out_again(running: 
     assert f"{ADMIN.name}@example.com" in answer.text
     browser.send(answer.form("/logout"))
     assert browser.get("/server").url.endswith("/login")
+
+
+def test_a_copy_of_the_cookie_is_worth_nothing_after_the_logout(running: Instance) -> None:
+    browser, thief = Browser(running), Browser(running)
+    page = browser.log_in(ADMIN)
+    [cookie] = browser.cookies
+    thief.cookies.set_cookie(cookie)
+    assert thief.get("/server").url.endswith("/server")
+    form = page.form("/logout")
+    browser.send(form)
+    assert thief.get("/server").url.endswith("/login")
+    assert thief.send(form).status == 403, "not even for another logout"
+    running.nmsd("restart", "console")
+    thief.cookies.set_cookie(cookie)
+    assert thief.get("/server").url.endswith("/login"), "the worker that took over knows it as well"
+
+
+def test_a_login_ends_the_one_before_it_in_the_same_browser_and_no_other(running: Instance) -> None:
+    browser, thief, other = Browser(running), Browser(running), Browser(running)
+    other.log_in(ADMIN)
+    form = browser.get("/login").form("/login")
+    browser.send(form, login=ADMIN.name, password=ADMIN.password)
+    [cookie] = browser.cookies
+    thief.cookies.set_cookie(cookie)
+    browser.post(
+        "/login", {**browser.get("/server").form("/logout").values, "login": "root", "password": ADMIN.password}
+    )
+    assert browser.get("/server").url.endswith("/server")
+    assert thief.get("/server").url.endswith("/login")
+    assert other.get("/server").url.endswith("/server")
 
 
 def test_a_wrong_password_and_a_user_who_is_no_administrator_hear_the_same(running: Instance) -> None:
@@ -100,7 +142,21 @@ def test_pages_have_no_script_or_style_of_their_own(admin: Browser) -> None:
         assert " onclick=" not in body
 
 
-@pytest.mark.parametrize("path", ["/services/imap/system", "/sessions/disconnect", "/logout"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/services/imap/system",
+        "/server/imap/stop",
+        "/sessions/disconnect",
+        "/users/add",
+        "/users/user?name=root",
+        "/users/password?name=root",
+        "/users/remove?name=root",
+        "/directory/test",
+        "/directory/flush",
+        "/logout",
+    ],
+)
 def test_a_post_from_another_site_is_refused(admin: Browser, path: str) -> None:
     for token in ({}, {"csrf": ""}, {"csrf": "guessed"}):
         answer = admin.post(path, {"service.imap.maxsessions": "5", **token})

@@ -32,7 +32,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "settings": ("",),
     "app": ("",),
     "cli": ("",),
-    "console": ("model", "wire", "store.api", "directory.api", "server", "log", "supervisor"),
+    "console": (
+        *("model", "wire", "store.api", "server", "log", "supervisor"),
+        *("directory.api", "directory.ldif_users", "directory.step"),
+    ),
     "__main__": ("cli",),
     "": (),
 }

@@ -9,18 +9,28 @@ from flask import Blueprint, flash, g, redirect, request, url_for
 from nmsd.console.render import desk, page
 
 PAGE = Blueprint("sessions", __name__)
+_WITH_MAILBOX: Final = ("selected ", "idle in ")
 MOST: Final = 500  # shown at once; more are to be searched for
 
 
 def _found(words: str) -> dict[str, Any]:
     wanted = words.lower()
     found = [
-        session
-        for session in desk().ask({"command": "sessions"})
+        {**session, **_state(session)}
+        for session in desk().sessions()
         if not wanted or any(wanted in str(session[name]).lower() for name in ("user", "address", "service", "id"))
     ]
     found.sort(key=lambda session: float(session["idle"]))
     return {"sessions": found[:MOST], "count": len(found), "words": words, "most": MOST}
+
+
+def _state(session: dict[str, Any]) -> dict[str, str]:
+    """The state in a word, and the mailbox that is open."""
+    state = str(session["state"])
+    for words in _WITH_MAILBOX:
+        if state.startswith(words):
+            return {"state": words.split()[0], "mailbox": state.removeprefix(words)}
+    return {"state": state, "mailbox": ""}
 
 
 @PAGE.get("/sessions")
