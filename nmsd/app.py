@@ -59,6 +59,14 @@ def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
     return open_sqlite(Path(config.path(PRIMARY_PATH)), runtime, announce, limits(config), time.time, take_apart)
 
 
+def store_descriptors(config: Config) -> int:
+    """How many files the store of one worker may hold open."""
+    from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
+    from nmsd.store.sqlite.settings import OPEN_CACHE
+
+    return config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT
+
+
 def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
     """The directory that the settings name."""
     from nmsd.directory.ldap_settings import HOSTS
@@ -163,8 +171,6 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     from nmsd.server.oust import Ousting
     from nmsd.server.process import Opened
-    from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
-    from nmsd.store.sqlite.settings import OPEN_CACHE
 
     config, log = tools.config, tools.log
     store = open_store(config, tools.runtime, tools.bus.announce)
@@ -191,7 +197,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     return Opened(
         service,
-        descriptors=config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT,
+        descriptors=store_descriptors(config),
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
         duties=(tidy, ousting.tick),

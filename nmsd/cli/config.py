@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, variable_nam
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Setting
 from nmsd.model.errors import NmsdError
+
+if TYPE_CHECKING:
+    from nmsd.server.limits import Shortage
 
 
 @click.group()
@@ -195,19 +198,24 @@ def describe(instance: Instance, name: str, as_json: bool) -> None:
 def check(instance: Instance, as_json: bool) -> int:
     """Check everything: file, directory, values, certificates, the user, and whether the ports can be had.
 
-    Prints a line for everything that is wrong, with the mend; the exit status is then 2.
+    Prints a line for everything that is wrong, with the mend; the exit status is then 2. What only makes the server do
+    with less than is set, such as a limit of descriptors, is a warning.
     """
-    problems = _check(instance)
+    problems, warnings = _check(instance)
     if as_json:
-        print_json([problem.as_dict() for problem in problems])
+        told = [{**problem.as_dict(), "warning": False} for problem in problems]
+        print_json(told + [{**problem.as_dict(), "warning": True} for problem in warnings])
         return 2 if problems else 0
+    for problem in warnings:
+        click.echo(f"nmsd: warning: {problem}", err=True)
     if problems:
         raise ConfigError(problems)
-    click.echo("all is well")
+    click.echo("all else is well" if warnings else "all is well")
     return 0
 
 
-def _check(instance: Instance) -> Sequence[Problem]:
+def _check(instance: Instance) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """What is wrong, and what is only short."""
     from nmsd.supervisor.control import request
     from nmsd.supervisor.listen import Listeners
     from nmsd.supervisor.prepare import check as check_ground
@@ -219,7 +227,7 @@ def _check(instance: Instance) -> Sequence[Problem]:
         # As a start does, but for the copy; in a process of its own, for this one may have to stay root.
         outcome = Refresh(instance.read, fetch, environ).now()
     except ConfigError as error:
-        return error.problems
+        return error.problems, ()
     loaded = outcome.loaded
     for told in (*loaded.notes, *([f"the directory cannot be asked: {outcome.away}"] if outcome.away else [])):
         click.echo(f"nmsd: {told}", err=True)
@@ -228,12 +236,36 @@ def _check(instance: Instance) -> Sequence[Problem]:
         status = request(instance.directory, {"command": "status"})
         # What this very server listens on is in use, and rightly.
         held = {endpoint for service in status["services"] for endpoint in service["endpoints"]}
+        descriptors = int(status["descriptor_limit"])
     except NmsdError:
         held = set()
+        descriptors = _descriptor_limit()
     try:
-        return check_ground(loaded, listeners, environ, held=held)[0]
+        problems = check_ground(loaded, listeners, environ, held=held)[0]
     finally:
         listeners.keep_only(())
+    if loaded.problems:
+        return problems, ()
+    short = list(_shortages(loaded, descriptors))
+    hopeless = [each.problem for each in short if each.hopeless]
+    return [*problems, *hopeless], [each.problem for each in short if not each.hopeless]
+
+
+def _descriptor_limit() -> int:
+    """How many descriptors a process of a server started from here could have."""
+    import psutil
+
+    _, hard = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+    return hard if hard >= 0 else 1 << 30
+
+
+def _shortages(loaded: Loaded, descriptors: int) -> Iterator[Shortage]:
+    from nmsd.app import store_descriptors
+    from nmsd.config.services import MAIL_SERVICES
+    from nmsd.server.limits import shortages
+
+    files = store_descriptors(loaded.config)
+    return shortages(loaded.config, loaded.origins, dict.fromkeys(MAIL_SERVICES, files), descriptors)
 
 
 def _warn(problems: Sequence[Problem]) -> None:

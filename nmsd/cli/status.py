@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import click
@@ -73,7 +74,7 @@ def _print(answer: dict[str, Any]) -> None:
     rows = []
     for service in answer["services"]:
         endpoints = ", ".join(service["endpoints"])
-        rows.append((service["name"], service["state"], _sessions(service), str(service["restarts"]), endpoints))
+        rows.append((service["name"], _state(service), _sessions(service), str(service["restarts"]), endpoints))
     click.echo()
     print_table(("SERVICE", "STATE", "SESSIONS", "RESTARTS", "LISTENS ON"), rows)
     workers = [(service["name"], worker) for service in answer["services"] for worker in service["workers"]]
@@ -82,9 +83,33 @@ def _print(answer: dict[str, Any]) -> None:
         head = ("WORKER", "PID", "STATE", "SESSIONS", "COMMANDS", "DESCRIPTORS", "MEMORY", "CPU", "UP")
         print_table(head, [_worker_row(name, worker) for name, worker in workers])
     for service in answer["services"]:
-        for text in (service["reason"], service["last_death"] and f"last death: {service['last_death']}"):
-            if text:
-                click.echo(f"\n{service['name']}: {text}")
+        for text in _remarks(service):
+            click.echo(f"\n{service['name']}: {text}")
+
+
+def _state(service: dict[str, Any]) -> str:
+    """The state in words: a service that is stopped is either turned off or not enabled."""
+    if service["state"] != "stopped":
+        return str(service["state"])
+    if service.get("turned_off"):
+        return "turned off"
+    return "stopped" if service.get("enabled") else "not enabled"
+
+
+def _remarks(service: dict[str, Any]) -> Iterator[str]:
+    if service["reason"]:
+        yield service["reason"]
+    if service["last_death"]:
+        yield f"last death: {service['last_death']}"
+    if service.get("turned_off"):
+        yield f"`nmsd start {service['name']}` turns it on; so does a restart of the server, if it is enabled then"
+    for worker in service["workers"]:
+        fitting, wanted = worker.get("max_sessions", 0), worker.get("wanted_sessions", 0)
+        if fitting < wanted:
+            limit = worker.get("descriptor_limit", "its")
+            mend = "`nmsd config check` tells the mend"
+            yield f"{fitting} of {wanted} sessions per process fit into {limit} descriptors; {mend}"
+            return
 
 
 def _sessions(service: dict[str, Any]) -> str:

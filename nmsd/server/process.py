@@ -26,7 +26,7 @@ from nmsd.server.board import Board
 from nmsd.server.bus import Bus
 from nmsd.server.crowd import Crowd
 from nmsd.server.inquiry import Inquiry
-from nmsd.server.limits import fit
+from nmsd.server.limits import Budget, fit, shortages
 from nmsd.server.names import Names
 from nmsd.server.pool import CommandPool, SessionPool
 from nmsd.server.pump import Pump
@@ -105,18 +105,22 @@ def run(
     opened = open_service(Tools(config, log, runtime, board, bus))
     others = opened.descriptors + config[DESCRIPTOR_RESERVE]
 
-    def session_limit() -> int:
+    def make_budget() -> Budget:
         budget = fit(config[settings.max_sessions], others)
         if budget.lowered:
             log(
                 "Warning", "General", "too few file descriptors: fewer sessions than configured",
                 sessions=budget.sessions, wanted=budget.wanted, limit=budget.limit, needed=budget.needed,
             )  # fmt: skip
-        return budget.sessions
+        return budget
 
+    budget = make_budget()
+    if budget.hopeless:
+        needs = {settings: opened.descriptors}
+        raise ConfigError([shortage.problem for shortage in shortages(config, {}, needs, budget.limit)])
     pump = Pump(
         opened.service,
-        sessions=SessionPool(session_limit()),
+        sessions=SessionPool(budget.sessions),
         commands=CommandPool(config[settings.max_threads], turns, log),
         turns=turns,
         bus=bus,
@@ -132,7 +136,7 @@ def run(
         reread()
         certificates.refresh()
         pump.read_timeout, pump.write_timeout = config[READ_TIMEOUT], config[WRITE_TIMEOUT]
-        return session_limit(), config[settings.max_threads]
+        return make_budget().sessions, config[settings.max_threads]
 
     asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
     admission = None
@@ -149,7 +153,7 @@ def run(
         status_fd=launch.status_fd,
         stop_seconds=stop_seconds,
         on_reload=reload,
-        counters=opened.counters,
+        counters=lambda: {"wanted_sessions": config[settings.max_sessions], **opened.counters()},
         duties=(certificates.refresh, *opened.duties),
         admission=admission,
         most_doubts=lambda: config[NAME_WAITING],

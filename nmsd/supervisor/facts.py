@@ -36,6 +36,8 @@ def service_facts(service: Service, listeners: Listeners, now: float) -> dict[st
     return {
         "name": service.name,
         "state": service.state(),
+        "enabled": service.enabled,
+        "turned_off": service.held,
         "reason": service.failed or service.refused,
         "processes": row.processes if row else 0,
         "endpoints": [str(endpoint) for endpoint, _ in listeners.of(row)] if row else [],

@@ -126,6 +126,7 @@ class Supervisor:
             os.chown(snapshot, who.uid, who.gid, follow_symlinks=False)
         table = rows(loaded.config)
         for name, service in self._services.items():
+            service.enabled = name in table
             if name in table and not service.held:
                 service.follow(self._orders(table[name]), self._stop_at())
             else:
@@ -280,7 +281,7 @@ class Supervisor:
             return
         loaded = outcome.loaded
         problems = list(loaded.problems)
-        problems += self._ground.listeners.bind(loaded.config, loaded.origins, rows(loaded.config).values())
+        problems += self._ground.listeners.bind(loaded.config, loaded.origins, self._wanted(loaded))
         if problems:
             for problem in problems:
                 self._log("Error", "General", "reload refused, the settings stay as they were", problem=problem)
@@ -295,6 +296,10 @@ class Supervisor:
         late = self._changed_for_restart(loaded)
         self._order(loaded)
         self._waiting.append(lambda answer: reply({**answer, "restart_needed": late}))
+
+    def _wanted(self, loaded: Loaded) -> list[Row]:
+        """The services that are to run; the port of one that is turned off may be another program's."""
+        return [row for name, row in rows(loaded.config).items() if not self._services[name].held]
 
     def _changed_for_restart(self, loaded: Loaded) -> list[str]:
         return [
@@ -337,7 +342,11 @@ class Supervisor:
         """Everything anew, this program included, unless the settings would keep it from starting again."""
 
         def restart(outcome: Outcome) -> None:
-            problems = outcome.loaded.problems
+            loaded = outcome.loaded
+            problems = list(loaded.problems)
+            if not problems:  # services that are turned off will be on again, so that their ports are wanted
+                wanted = rows(loaded.config).values()
+                problems += self._ground.listeners.bind(loaded.config, loaded.origins, wanted)
             if self._state == "stopping":
                 reply({"ok": False, "error": "the server is stopping"})
             elif problems:

@@ -29,7 +29,9 @@ class Service:
         self.refused = ""
         """Why the latest new orders could not be followed, '' if they could."""
         self.held = False
-        """Stopped by the administrator: a reload does not start it."""
+        """Turned off by the administrator: a reload does not turn it on."""
+        self.enabled = False
+        """Whether the settings want it."""
         self.restarts = 0
         self.early_deaths = 0
         """How many workers in a row died before they were ready."""

@@ -397,3 +397,47 @@ def test_as_process_1_it_reaps_orphans_and_heeds_signals(instance: Instance) -> 
     until(lambda: len(supervisor.children()) == 3, "the orphan to be reaped")
     supervisor.send_signal(signal.SIGTERM)
     assert instance.wait()[0] == 0
+
+
+def test_the_port_of_a_service_that_is_turned_off_may_be_another_programs(instance: Instance) -> None:
+    instance.start()
+    assert instance.ask("stop", service="pop")["ok"]
+    until(lambda: instance.service("pop")["state"] == "stopped", "pop to stop")
+    found = instance.service("pop")
+    assert (found["enabled"], found["turned_off"]) == (True, True)
+    with socket.create_server(("127.0.0.1", instance.ports["pop"])):
+        assert instance.ask("reload")["ok"]
+        assert instance.client("imap").hello["service"] == "imap"
+        for command, arguments in (("start", {"service": "pop"}), ("restart", {})):
+            answer = instance.ask(command, **arguments)
+            assert not answer["ok"]
+            (problem,) = answer["problems"]
+            assert problem["name"] == "service.pop.port"
+            assert "is in use by another program" in problem["what"]
+    assert instance.ask("start", service="pop")["ok"]
+    assert instance.client("pop").hello["service"] == "pop"
+    assert not instance.service("pop")["turned_off"]
+
+
+def test_a_port_taken_between_check_and_bind_keeps_the_old_one_at_a_reload(instance: Instance) -> None:
+    instance.start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        instance.write(service__imap__port=port)
+        answer = instance.ask("reload")
+        assert not answer["ok"]
+        (problem,) = answer["problems"]
+        assert f"{port} is in use by another program" in problem["what"]
+        assert instance.client("imap").hello["service"] == "imap"
+    assert instance.ask("reload")["ok"]
+
+
+def test_a_restart_turns_on_what_is_enabled(instance: Instance) -> None:
+    instance.start()
+    assert instance.ask("stop", service="pop")["ok"]
+    until(lambda: instance.service("pop")["state"] == "stopped", "pop to stop")
+    before = instance.status()["started"]
+    assert instance.ask("restart")["ok"]
+    until(lambda: instance.status().get("started", before) != before, "the server to be back")
+    until(lambda: instance.status().get("state") == "running", "the server to run")
+    assert instance.client("pop").hello["service"] == "pop"
