@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
@@ -25,7 +25,7 @@ from nmsd.model.message import Digest
 from nmsd.settings import SECTIONS
 from nmsd.store.api import Announce, Runtime, Store
 from nmsd.wire.protocol import Log, Service
-from nmsd.wire.tally import Tally
+from nmsd.wire.tally import Histogram, Tally
 
 if TYPE_CHECKING:
     from nmsd.console.back import Back
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 _STORE_TIDY_S: Final = 10  # how often the store may tidy up
 
 
-def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
-    """The store that the settings name."""
+def open_store(
+    config: Config, runtime: Runtime, announce: Announce, committed: Callable[[float], None] = lambda seconds: None
+) -> Store:
+    """The store that the settings name.  `committed` is told how many seconds each commit took."""
     from nmsd.mime.digest import digest
     from nmsd.store.sqlite import limits
     from nmsd.store.sqlite import open_store as open_sqlite
@@ -56,7 +58,8 @@ def open_store(config: Config, runtime: Runtime, announce: Announce) -> Store:
             config[MAX_MIME_ADDRESSES],
         )
 
-    return open_sqlite(Path(config.path(PRIMARY_PATH)), runtime, announce, limits(config), time.time, take_apart)
+    path = Path(config.path(PRIMARY_PATH))
+    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed)
 
 
 def store_descriptors(config: Config) -> int:
@@ -171,13 +174,23 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     from nmsd.server.oust import Ousting
     from nmsd.server.process import Opened
+    from nmsd.server.timed import timed
+    from nmsd.server.trace import Tracing
+    from nmsd.store.sqlite.settings import OPEN_CACHE
 
     config, log = tools.config, tools.log
-    store = open_store(config, tools.runtime, tools.bus.announce)
-    directory = open_directory(config, tools.runtime, log)
+    commits, questions = Histogram(), Histogram()
+    store = open_store(config, tools.runtime, tools.bus.announce, commits.observe)
+    directory = timed(open_directory(config, tools.runtime, log), questions.observe, time.monotonic)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)
-    gate.entered = ousting.entered
+    tracing = Tracing(config, log, time.monotonic)
+
+    def entered(user: User) -> None:
+        ousting.entered(user)
+        tracing.entered(user)
+
+    gate.entered = entered
     getattr(directory, "start", lambda told: None)(ousting.changed)  # one that tells of its changes is listened to
     service = _service_class(name)(
         config=config, store=store, gate=gate, directory=directory, changes=tools.bus, log=log, now=time.time
@@ -192,15 +205,34 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     def attach(worker: Worker) -> None:
         ousting.attach(worker)
+        tracing.attach(worker)
         if worker.admission is not None:
             gate.last_word = worker.admission.enter
+
+    def figures() -> dict[str, Any]:
+        times = {"directory": questions, "commit": commits}
+        if name == "lmtp":
+            times["delivery"] = service.tally.delivered
+        servers = getattr(directory, "servers", None)
+        up = servers.up() if servers is not None else ()
+        return {
+            "latency": {what: histogram.read() for what, histogram in times.items()},
+            "directory_servers": {each.url: int(each in up) for each in servers.addresses} if servers else {},
+            "native": tools.runtime.unfinished(),
+            "max_native": tools.runtime.threads,
+            **getattr(store, "figures", dict)(),
+            "max_store_open": config[OPEN_CACHE],
+            "lost_events": int(getattr(log, "dropped", 0)),
+        }
 
     return Opened(
         service,
         descriptors=store_descriptors(config),
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
-        duties=(tidy, ousting.tick),
+        figures=figures,
+        answers=tracing.answers(),
+        duties=(tidy, ousting.tick, tracing.tick),
         attach=attach,
         close=store.close,
     )

@@ -19,6 +19,7 @@ from nmsd.lmtp import settings as lmtp
 from nmsd.mime import settings as mime
 from nmsd.pop3 import settings as pop3
 from nmsd.server import settings as server
+from nmsd.server import trace_settings
 from nmsd.store.sqlite import settings as sqlite
 from nmsd.supervisor import settings as supervisor
 
@@ -46,4 +47,5 @@ SECTIONS: Final[tuple[Section, ...]] = (
     sasl.SECTION,
     certmap.SECTION,
     log.SECTION,
+    trace_settings.SECTION,
 )

@@ -112,6 +112,11 @@ class ImapConversation:
             return not self._continue.resume
         return bool(self._parts) or self._framer.buffered() > 0
 
+    @property
+    def mailboxes(self) -> int:
+        """How many mailboxes it has opened."""
+        return self.session.opened
+
     def greet(self) -> Job:
         """The greeting, with the capabilities of the moment."""
         if self.session.entrance().is_known():

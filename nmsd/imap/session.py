@@ -48,7 +48,20 @@ class Shared:
 class Session:
     """The state of one session."""
 
-    __slots__ = ("account", "admin", "enabled", "id", "peer", "saved", "shared", "state", "tag", "user", "view")
+    __slots__ = (
+        "account",
+        "admin",
+        "enabled",
+        "id",
+        "opened",
+        "peer",
+        "saved",
+        "shared",
+        "state",
+        "tag",
+        "user",
+        "view",
+    )
 
     def __init__(self, shared: Shared, peer: Peer, session_id: str) -> None:
         self.shared: Shared = shared
@@ -63,6 +76,8 @@ class Session:
         self.account: Account | None = None
         self.view: View | None = None
         self.enabled: int = 0
+        self.opened: int = 0
+        """How many mailboxes it has selected."""
         self.saved: UidSet | None = None
         """The result variable "$" (RFC 5182), UIDs; None until a SEARCH saves."""
 
@@ -148,6 +163,7 @@ class Session:
         """Enters the selected state.  SELECT tells HIGHESTMODSEQ in any case."""
         view.modseq_told = bool(self.enabled & CONDSTORE)
         self.view = view
+        self.opened += 1
         self.saved = None
         self.move(Event.SELECT)
 

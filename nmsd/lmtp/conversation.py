@@ -53,6 +53,11 @@ class LmtpConversation:
         """Whether a command, or a message, is still to come to its end."""
         return self._session.state not in (State.START, State.READY) or self._lines.buffered() > 0
 
+    @property
+    def mailboxes(self) -> int:
+        """How many a message was delivered to."""
+        return self._session.delivered
+
     def greet(self) -> Job:
         """The greeting."""
         return Job(iter((self._greeting,)), True)

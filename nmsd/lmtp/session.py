@@ -53,6 +53,8 @@ class Session:
         self.chunk_left = 0
         """How many bytes of a BDAT are still to come."""
         self.chunk_last = False
+        self.delivered = 0
+        """To how many recipients messages were delivered."""
         self._transactions = 0
 
     def move(self, event: Event) -> None:

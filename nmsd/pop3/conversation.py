@@ -53,6 +53,11 @@ class PopConversation:
         """Whether a line, or the answer to a challenge, is still to come."""
         return self._session.state == State.SASL or self._lines.buffered() > 0
 
+    @property
+    def mailboxes(self) -> int:
+        """One, once the maildrop is opened."""
+        return 1 if self.user else 0
+
     def greet(self) -> Job:
         """The greeting."""
         if self._session.entrance().is_known():

@@ -30,6 +30,9 @@ _PATIENCE_S: Final = 10.0
 _CLIENTS: Final = 8  # asked for at a time; more wait
 _GATHER_BYTES: Final = 1 << 16
 
+Answer = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
+"""What answers an inquiry: gives the facts asked for, one after the other."""
+
 
 class Inquiry:
     """Answers for one worker.  `tally` gives how its commands ended, by name and outcome; `more` are further inquiries
@@ -42,12 +45,14 @@ class Inquiry:
         directory: SocketDirectory,
         pid: int,
         tally: Callable[[], dict[str, dict[str, int]]],
-        more: Mapping[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] | None = None,
+        figures: Callable[[], dict[str, Any]],
+        more: Mapping[str, Answer] | None = None,
     ) -> None:
         self._worker = worker
         self._directory = directory
         self._pid = pid
         self._tally = tally
+        self._figures = figures
         self._commands = {"sessions": self._sessions, "counters": self._counters, "kick": self._kick, **(more or {})}
         alive = {row.pid for row in board.rows()} - {pid}
         for stale in directory.pids():
@@ -101,12 +106,31 @@ class Inquiry:
             yield session_facts(session, service, now)
 
     def _counters(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        pump, figures = self._worker.pump, self._figures()
         yield {
             **self._worker.facts(),
             "most": self._worker.most,
-            "connections": self._worker.pump.opened(),
+            "connections": pump.opened(),
+            "waiting": pump.commands.waiting(),
+            **self._sums(),
             "commands": self._tally(),
+            **figures,
+            "latency": {"command": pump.latency.read(), **figures.get("latency", {})},
         }
+
+    def _sums(self) -> dict[str, int]:
+        """What a look at all sessions tells: how many are idle, how many in IDLE; and the bytes of all ever since."""
+        pump = self._worker.pump
+        idle = watching = 0
+        received, sent = pump.received, pump.sent
+        for session in self._worker.sessions():
+            if session.closed:
+                continue
+            idle += session.parked
+            watching += bool(session.conversation.account)
+            received += session.received
+            sent += session.sent
+        return {"idle": idle, "watching": watching, "received": received, "sent": sent}
 
     def _kick(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # Without a word on which, none is meant: an empty list would otherwise be all.

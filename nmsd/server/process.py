@@ -9,7 +9,7 @@ import gc
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,12 +25,13 @@ from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
 from nmsd.server.crowd import Crowd
-from nmsd.server.inquiry import Inquiry
+from nmsd.server.inquiry import Answer, Inquiry
 from nmsd.server.limits import Budget, fit, shortages
 from nmsd.server.names import Names
 from nmsd.server.pool import CommandPool, SessionPool
 from nmsd.server.pump import Pump
 from nmsd.server.runtime import GeventRuntime
+from nmsd.server.sessionlog import SessionLog
 from nmsd.server.settings import DESCRIPTOR_RESERVE, NAME_WAITING, NATIVE_THREADS, READ_TIMEOUT, WRITE_TIMEOUT
 from nmsd.server.siblings import Siblings
 from nmsd.server.tls import Certificates
@@ -58,14 +59,17 @@ class Opened:
     """A service, and what comes with it.
 
     `descriptors` is how many files its store and directory may hold open; `counters` gives facts for the status lines;
-    `tally` gives how its commands ended, by name and outcome; `duties` are called every second in the hub and may not
-    wait; `attach` is told the worker; `close` is called at the end.
+    `tally` gives how its commands ended, by name and outcome, `figures` more for whoever asks for counters: histograms
+    as "latency", by what took its time, and plain numbers; `answers` are inquiries it answers; `duties` are called
+    every second in the hub and may not wait; `attach` is told the worker; `close` is called at the end.
     """
 
     service: Service
     descriptors: int = 0
     counters: Callable[[], dict[str, Any]] = dict
     tally: Callable[[], dict[str, dict[str, int]]] = dict
+    figures: Callable[[], dict[str, Any]] = dict
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     duties: Sequence[Callable[[], None]] = field(default=())
     attach: Callable[[Worker], None] = lambda worker: None
     close: Callable[[], None] = lambda: None
@@ -91,6 +95,7 @@ def run(
 ) -> int:
     """Serves until told to end; gives the exit status.  `reread` brings `config` and `log` up to date at a reload.
     Raises ConfigError."""
+    log = SessionLog(log)
     hub: Any = get_hub()
     hub.print_exception = lambda context, kind, value, trace: _log_stray(log, context, kind, value, trace)
     certificates = Certificates(config, log, time.time, settings.certificates)
@@ -159,8 +164,8 @@ def run(
         most_doubts=lambda: config[NAME_WAITING],
     )
     opened.attach(worker)
-    more = admission.crowd.answers() if admission is not None else None
-    inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally, more)
+    answers = {**(admission.crowd.answers() if admission is not None else {}), **opened.answers}
+    inquiry = Inquiry(worker, board, asked, os.getpid(), opened.tally, opened.figures, answers)
     inquiry.start()
     gc.collect()
     gc.freeze()

@@ -14,6 +14,7 @@ from nmsd.server.stream import Socket
 from nmsd.server.tls import Certificates
 from nmsd.server.turns import Turns
 from nmsd.wire.protocol import Control, Conversation, Job, Log, Output, Peer, Service
+from nmsd.wire.tally import Histogram
 
 
 class Pump:
@@ -49,6 +50,11 @@ class Pump:
         self.read_timeout = read_timeout
         self.write_timeout = write_timeout
         self.now = clock()
+        self.latency = Histogram()
+        """Of commands, from when their bytes were there, or the one before was done, until their answer was made."""
+        self.received = 0
+        """Bytes from clients of sessions that have ended; `sent` to them."""
+        self.sent = 0
         self.hub: Any = get_hub()
         self._name = name or service.name
         self._opened = 0
@@ -64,6 +70,8 @@ class Pump:
         session_id = f"{self._name}-{self._opened:x}"
         session = Session(self, sock, peer, session_id, self.service.open(peer, session_id), tls)
         self.sessions.add(session)
+        where = {"address": peer.address, "port": peer.port, "tls": tls}
+        self.log("Information", "Network", "session opened", session=session_id, **where)
         session.begin(Job(_after_handshake(session.conversation), False) if tls else None)
 
     def receive(self, sock: Socket) -> bytes:

@@ -38,6 +38,7 @@ from nmsd.wire.protocol import Control, Conversation, Job, Peer
 
 if TYPE_CHECKING:
     from nmsd.server.pump import Pump
+    from nmsd.server.trace import Trace
 
 READ_BYTES: Final = 1 << 16
 SEND_BYTES: Final = 1 << 16  # output is gathered up to this before it is sent
@@ -98,6 +99,7 @@ class Session:
         "received",
         "seen",
         "sent",
+        "trace",
     )
 
     def __init__(
@@ -112,6 +114,7 @@ class Session:
         self.seen = pump.now  # when the client was last heard of
         self.received = 0
         self.sent = 0
+        self.trace: Trace | None = None
         self.has_slot = False
         self._pump = pump
         self._sock = sock
@@ -246,6 +249,10 @@ class Session:
             self._ready = False
             self._read()
         pump = self._pump
+        clock = pump.clock
+        begun = clock()
+        if self._job is not None:
+            begun = self._job.began or begun  # the wait for a slot counts
         out: list[bytes] = []
         jobs = 0
         while self._state == RUNNING:
@@ -260,12 +267,16 @@ class Session:
             if not job.inline and not self.has_slot:
                 self._flush(out)  # earlier answers need not wait for this one
                 if not pump.commands.take_slot(self):
+                    job.began = begun
                     self._queue()
                     return
             if not self._perform(job, out):
                 continue
             self._job = None
             jobs += 1
+            now = clock()
+            pump.latency.observe(now - begun)
+            begun = now
             if jobs % JOBS == 0:
                 self._flush(out)
                 pump.turns.take()
@@ -287,6 +298,8 @@ class Session:
         if data:
             self.seen = self._pump.now
             self.received += len(data)
+            if self.trace is not None:
+                self.trace.client(data, bool(self.conversation.user))
         else:
             self._eof = True
             self._stop_reading()
@@ -338,6 +351,8 @@ class Session:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
+        if self.trace is not None:
+            self.trace.server(data)
         try:
             count = send_some(self._sock, data)
             if count < len(data):
@@ -429,6 +444,8 @@ class Session:
     def _say(self, data: bytes) -> None:
         """Sends some last words, as far as the kernel takes them at once."""
         if data:
+            if self.trace is not None:
+                self.trace.server(data)
             try:
                 self.sent += send_some(self._sock, data)
             except OSError:
@@ -459,9 +476,15 @@ class Session:
             self._pump.bus.unwatch(self._watched, self)
             self._watched = ""
         _close(self._sock)
-        self._pump.log(
-            "Information", "Network", "session closed", session=self.id, user=self.conversation.user, reason=reason,
-            seconds=self._pump.clock() - self.opened, received=self.received, sent=self.sent,
+        if self.trace is not None:
+            self.trace.end(reason)
+        pump = self._pump
+        pump.received += self.received
+        pump.sent += self.sent
+        pump.log(
+            "Information", "Network", "session closed", session=self.id, user=self.conversation.user,
+            address=self.peer.address, reason=reason, seconds=pump.clock() - self.opened, received=self.received,
+            sent=self.sent, mailboxes=self.conversation.mailboxes,
         )  # fmt: skip
         if self._hand is None:
             self._pump.commands.submit(self, first=True)

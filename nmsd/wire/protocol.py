@@ -31,13 +31,15 @@ Output = bytes | Control
 
 
 class Job:
-    """A piece of work: iterate `output` to the end, sending as you go."""
+    """A piece of work: iterate `output` to the end, sending as you go.  `began` is the worker's note of when it was
+    put off, 0 if it was not."""
 
-    __slots__ = ("inline", "output")
+    __slots__ = ("began", "inline", "output")
 
     def __init__(self, output: Iterator[Output], inline: bool) -> None:
         self.output = output
         self.inline = inline
+        self.began = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Conversation(Protocol):
 
     @property
     def idle_limit(self) -> float: ...
+
+    @property
+    def mailboxes(self) -> int:
+        """How many mailboxes it has opened, for the log."""
 
     @property
     def unfinished(self) -> bool:

@@ -90,9 +90,11 @@ def finish(session: Session) -> Answer:
 def _deliver(session: Session, content: Content, recipient: Recipient, message: NewMessage) -> bytes:
     shared = session.shared
     mailbox = ""
+    begun = shared.now()
     try:
         where, appended = shared.delivery.deliver(recipient, message)
         mailbox = f"{where.name}/{appended.uids[0]}"
+        session.delivered += 1
         reply = Reply(250, "2.1.5", f"<{recipient.address.path()}> delivered")
     except NmsdError as error:
         reply = as_refusal(error, shared.config[OVER_QUOTA]).reply
@@ -102,6 +104,7 @@ def _deliver(session: Session, content: Content, recipient: Recipient, message: 
         shared.log(
             "Error", "Store", "delivery failed", session=session.id, user=recipient.user.account, error=repr(fault)
         )
+    shared.tally.delivered.observe(shared.now() - begun)
     return _report(session, content, recipient, reply, mailbox)
 
 

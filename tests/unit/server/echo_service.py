@@ -37,6 +37,10 @@ class EchoConversation:
     def unfinished(self) -> bool:
         return bool(self._buffer)
 
+    @property
+    def mailboxes(self) -> int:
+        return 0
+
     def greet(self) -> Job:
         return Job(iter((b"hello\n",)), True)
 

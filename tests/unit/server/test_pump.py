@@ -262,7 +262,8 @@ def test_an_exception_in_a_job_ends_that_session_only_and_is_logged(
     bad.send(command)
     rest = bad.rest()
     assert rest in (b"", b"farewell: Internal error\n")
-    assert "ValueError: boom" in stand.log.events[0][3]["trace"]
+    [fields] = [event[3] for event in stand.log.events if event[0] == "Error"]
+    assert "ValueError: boom" in fields["trace"]
     good.send(b"noop\n")
     assert good.line() == b"ok"
     stand.settle(lambda: bad.session not in stand.sessions)
