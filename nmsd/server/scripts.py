@@ -88,7 +88,7 @@ class ImapScript:
         tag, name, *more = [*piece.text.split(None, 3), b"", b""][:4]
         name = name.upper()
         self._secret = True
-        if not _WORDS.fullmatch(tag):
+        if not known and not _WORDS.fullmatch(tag):
             return BLOT
         if name == b"LOGIN":
             return f"{shown(tag)} LOGIN {BLOT}"
