@@ -43,8 +43,10 @@ _TYPES: Final = (
 _SHORT: Final = {name: names[0] for names in _TYPES for name in names}
 SHORT_NAMES: Final = frozenset(_SHORT.values())
 
-_TYPE: Final = re.compile(r"\s*(?:oid\.)?([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)\s*=\s*", re.IGNORECASE)
-_HEX: Final = re.compile(r"#((?:[0-9A-Fa-f]{2})+)\s*")
+_TYPE: Final = re.compile(
+    r"[ \t]*(?:oid\.)?([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)[ \t]*=[ \t]*", re.ASCII | re.IGNORECASE
+)
+_HEX: Final = re.compile(r"#((?:[0-9A-Fa-f]{2})+)[ \t]*")
 _PAIR: Final = re.compile(r"[0-9A-Fa-f]{2}")
 _ENDS: Final = frozenset(",;+")
 _SPECIAL: Final = frozenset(',+"\\<>;')
@@ -94,7 +96,7 @@ def _take_value(text: str, place: int) -> tuple[str, int]:
             if sign == '"':
                 return _decoded(taken), _after_quote(text, place + 1)
         elif not sign or sign in _ENDS:
-            return _decoded(taken[:keep] + taken[keep:].rstrip()), place
+            return _decoded(taken[:keep] + taken[keep:].rstrip(b" \t")), place
         elif sign in '"<>':
             raise ValueError(f"{sign} needs a backslash before it")
         if sign == "\\":
@@ -114,7 +116,7 @@ def _take_value(text: str, place: int) -> tuple[str, int]:
 
 
 def _after_quote(text: str, place: int) -> int:
-    while text[place : place + 1].isspace():
+    while text[place : place + 1] in (" ", "\t"):
         place += 1
     if text[place : place + 1] not in ("", *_ENDS):
         raise ValueError(f"{text[place:][:20]!r} after a quotation mark")
@@ -162,6 +164,6 @@ def _escape(value: str) -> str:
 def _escape_sign(sign: str) -> str:
     if sign in _SPECIAL:
         return "\\" + sign
-    if sign < " " or sign == "\x7f":
-        return f"\\{ord(sign):02x}"
-    return sign
+    if sign.isprintable():
+        return sign
+    return "".join(f"\\{byte:02x}" for byte in sign.encode("utf-8", "surrogateescape"))

@@ -106,14 +106,6 @@ class Authorities:
         told = "not revoked" if self._lists else f"not looked up, {CLIENT_CRL_FILES.name} is empty"
         return Verdict(refusal, tuple(map(name_of, chain)), "" if refusal else told)
 
-    def check_der(self, der: bytes) -> Verdict:
-        """As `check`, for a certificate in DER alone."""
-        try:
-            certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
-        except (crypto.Error, ValueError):
-            return Verdict("it cannot be read")
-        return self.check(certificate, ())
-
     def ends(self) -> list[tuple[float, str]]:
         """When something is no longer good, in seconds since the epoch, and what."""
         found = [
