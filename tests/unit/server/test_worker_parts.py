@@ -14,8 +14,10 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from nmsd.config.services import IMAP
+from nmsd.config.setting import Config
 from nmsd.server import settings
-from nmsd.server.limits import fit
+from nmsd.server.limits import fit, shortages
 from nmsd.server.pool import CommandPool, SessionPool
 from nmsd.server.runtime import GeventRuntime
 from nmsd.server.status import StatusPipe
@@ -63,6 +65,26 @@ def test_sessions_are_lowered_to_what_the_descriptor_limit_allows(
 
 def test_a_system_that_forbids_to_raise_the_limit_is_lived_with() -> None:
     assert System(1024, 100_000, refuses=True).fit(4000, 100).sessions == 924
+
+
+@pytest.mark.parametrize(
+    ("limit", "short", "hopeless"), [(4148, False, False), (4147, True, False), (149, True, False), (148, True, True)]
+)
+def test_too_few_descriptors_are_told_of_with_the_setting_and_the_mend(limit: int, short: bool, hopeless: bool) -> None:
+    config = Config({}, "/instance")
+    found = list(shortages(config, {}, {IMAP: 20}, limit))
+    assert len(found) == short
+    for shortage in found:
+        told = str(shortage.problem)
+        assert shortage.hopeless is hopeless
+        assert "service.imap.maxsessions = 4000 (the default)" in told
+        assert f"that is 4148 descriptors, and a process may have {limit}" in told
+        assert "LimitNOFILE" in told
+        assert (f"set this to at most {limit - 148}" in told) is not hopeless
+
+
+def test_a_service_that_is_not_enabled_is_short_of_nothing() -> None:
+    assert not list(shortages(Config({"service.imap.enable": False}), {}, {IMAP: 20}, 10))
 
 
 # Status lines
