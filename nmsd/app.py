@@ -45,7 +45,7 @@ def open_store(
 ) -> Store:
     """The store that the settings name.  `committed` is told how many seconds each commit took."""
     from nmsd.mime.digest import digest
-    from nmsd.store.sqlite import limits
+    from nmsd.store.sqlite import limits, partitions_of
     from nmsd.store.sqlite import open_store as open_sqlite
     from nmsd.store.sqlite.settings import PRIMARY_PATH
 
@@ -59,7 +59,8 @@ def open_store(
         )
 
     path = Path(config.path(PRIMARY_PATH))
-    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed)
+    partitions = partitions_of(config)
+    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed, partitions)
 
 
 def store_descriptors(config: Config) -> int:

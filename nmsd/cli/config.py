@@ -43,7 +43,7 @@ def _settings() -> Known:
 
 def _find(name: str) -> Setting[Any]:
     known = _settings()
-    setting = known.get(name)
+    setting: Setting[Any] | None = known.get(name)
     if setting is None:
         raise Failed([f"{name}: there is no such setting; {did_you_mean(name, known)}"], 2)
     return setting

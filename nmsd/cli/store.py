@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nmsd.cli.instance import Instance
-from nmsd.model.errors import NmsdError
+from nmsd.model.errors import AmbiguousEntry, DirectoryError, NmsdError
 
 if TYPE_CHECKING:
     from nmsd.config.setting import Config
+    from nmsd.directory.api import Directory, User
     from nmsd.store.api import Account, Announce, Store
 
 
@@ -30,14 +31,14 @@ class OpenStore:
             account = self.store.account(candidate)
             if account.exists():
                 return account
-        account_name = self._account_of_user(name)
-        if account_name is None:
+        user = self._user(name)
+        if user is None:
             raise NmsdError(f"there is no account {name}, and no user; `nmsd account list` shows those there are")
-        account = self.store.account(account_name)
+        account = self.store.account(user.account)
         if not account.exists():
             if must_exist:
                 raise NmsdError(f"{name} has no account yet; the first login or message makes it")
-            account.ensure()
+            account.ensure(partition=user.partition)
         return account
 
     def _candidates(self, name: str) -> list[str]:
@@ -47,14 +48,36 @@ class OpenStore:
         lowered = name.lower()
         return [lowered] if "@" in name or not domain else [f"{lowered}@{domain}", lowered]
 
-    def _account_of_user(self, name: str) -> str | None:
+    def directory(self) -> Directory:
+        """The users' directory."""
         from nmsd.app import open_directory
         from nmsd.log import open_log
         from nmsd.store.runtime import PlainRuntime
 
-        directory = open_directory(self.config, PlainRuntime(), open_log(self.config, "nmsd"))
-        found = directory.find(name) or directory.find_recipient(self._candidates(name)[0])
-        return found.account if found else None
+        return open_directory(self.config, PlainRuntime(), open_log(self.config, "nmsd"))
+
+    def orphans(self) -> list[str]:
+        """The accounts of users who are no more.  Raises DirectoryUnavailable, and NmsdError where the directory shows
+        no user at all: then it is more likely that its settings are wrong."""
+        directory = self.directory()
+        users = {user.account for user in directory.accounts()}
+        if not users:
+            raise NmsdError("the directory shows no user at all; `nmsd directory test` tells more")
+        # An entry that cannot be understood, or two with one address, are left out of the list: they are asked for.
+        return [name for name in self.store.accounts() if name not in users and not self._is_somebody(directory, name)]
+
+    def _is_somebody(self, directory: Directory, account: str) -> bool:
+        try:
+            user = directory.find(account)
+        except DirectoryError as error:
+            if isinstance(error, AmbiguousEntry):
+                return True
+            raise
+        return user is not None and user.account == account
+
+    def _user(self, name: str) -> User | None:
+        directory = self.directory()
+        return directory.find(name) or directory.find_recipient(self._candidates(name)[0])
 
 
 @contextmanager

@@ -34,9 +34,39 @@ class FileValues:
     problems: list[Problem] = field(default_factory=list)
 
 
-def known_settings(sections: Iterable[Section]) -> dict[str, Setting[Any]]:
+class Known(dict[str, Setting[Any]]):
+    """Settings by name: those that there always are, and when asked for by name, those of families."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        sections = tuple(sections)
+        super().__init__({setting.name: setting for section in sections for setting in section.settings})
+        self._families = tuple(family for section in sections for family in section.families)
+
+    def __missing__(self, name: str) -> Setting[Any]:
+        for family in self._families:
+            own = family.member(name)
+            if own:
+                return family.setting(own, family.kind.parse(""))
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or any(family.member(str(name)) for family in self._families)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The setting of this name, if there may be one."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def set_too(self, names: Iterable[str]) -> list[Setting[Any]]:
+        """Those of families among `names`, sorted."""
+        return [self[name] for name in sorted(set(names)) if not super(Known, self).__contains__(name)]
+
+
+def known_settings(sections: Iterable[Section]) -> Known:
     """Every setting by its name."""
-    return {setting.name: setting for section in sections for setting in section.settings}
+    return Known(sections)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -9,9 +9,10 @@ from typing import Any, Final
 from nmsd.config.entries import attribute_class
 from nmsd.config.file import END_LINE, FIRST_LINE, quote, spec_lines
 from nmsd.config.schema import schema_files
-from nmsd.config.setting import Section, Setting
+from nmsd.config.setting import Family, Section, Setting
 
 _WIDTH: Final = 100
+_OWN_NAME: Final = "NAME stands for a name of small letters, digits and hyphens"
 _EFFECT: Final = {
     "live": "at `nmsd reload`",
     "worker": "at `nmsd reload`, for new sessions",
@@ -37,6 +38,7 @@ def sample_file(sections: Sequence[Section], values: Mapping[str, str] | None = 
     for section in sections:
         parts.append(f"\n# == {section.title} ==\n")
         parts += [_sample(setting, set_here.get(setting.name)) for setting in section.settings]
+        parts += [_sample_of_many(family) for family in section.families]
     return "".join(parts) + f"\n{END_LINE}\n"
 
 
@@ -47,6 +49,12 @@ def _sample(setting: Setting[Any], value: str | None) -> str:
     if value is not None:
         lines.append(f"{setting.name} = {quote(value)}".rstrip())
     return "\n" + "\n".join(lines) + "\n"
+
+
+def _sample_of_many(family: Family[Any]) -> str:
+    told = f"{family.help} Allowed: {family.kind.allowed}; {_OWN_NAME}."
+    lines = textwrap.wrap(told, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+    return "\n" + "\n".join([*lines, f"# {family.name} ="]) + "\n"
 
 
 def reference(sections: Sequence[Section]) -> str:
@@ -63,6 +71,7 @@ def reference(sections: Sequence[Section]) -> str:
     for section in sections:
         parts.append(f"\n## {section.title}\n")
         parts += [_entry(setting) for setting in section.settings]
+        parts += [_entry_of_many(family) for family in section.families]
     return "".join(parts)
 
 
@@ -80,6 +89,14 @@ def _entry(setting: Setting[Any]) -> str:
     if setting.secret:
         facts.append("It is a secret: shown nowhere.")
     return f"\n### {setting.name}\n\n{setting.help}\n\n" + "\n".join(f"- {fact}" for fact in facts) + "\n"
+
+
+def _entry_of_many(family: Family[Any]) -> str:
+    facts = [
+        f"Allowed: {family.kind.allowed}; any number of them. {_OWN_NAME}.",
+        f"Takes effect {_EFFECT[family.reload]}.",
+    ]
+    return f"\n### {family.name}\n\n{family.help}\n\n" + "\n".join(f"- {fact}" for fact in facts) + "\n"
 
 
 def effect(setting: Setting[Any]) -> str:

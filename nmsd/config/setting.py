@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from nmsd.config.problem import Problem
 
 T = TypeVar("T")
+
+_OWN_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 Reload = Literal["live", "worker", "restart"]
 """When a change takes effect: in running workers at reload, in workers started by a reload, or only at a restart."""
@@ -49,6 +52,27 @@ class Setting(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Family(Generic[T]):
+    """Settings of one kind, any number of them: `name` has NAME where each has a name of its own, of small letters,
+    digits and hyphens."""
+
+    name: str
+    kind: Kind[T]
+    help: str
+    reload: Reload = "live"
+
+    def setting(self, name: str, default: T) -> Setting[T]:
+        """The one of this name."""
+        return Setting(self.name.replace("NAME", name), self.kind, default, self.help, self.reload)
+
+    def member(self, name: str) -> str:
+        """What stands for NAME in a setting's name; '' if it is none of the family."""
+        before, _, after = self.name.partition("NAME")
+        own = name[len(before) : len(name) - len(after)]
+        return own if name == before + own + after and _OWN_NAME.fullmatch(own) else ""
+
+
+@dataclass(frozen=True)
 class Section:
     """Settings that belong together, under one heading, with a check across them.
 
@@ -59,6 +83,7 @@ class Section:
     title: str
     settings: tuple[Setting[Any], ...]
     verify: Callable[[Config], Iterable[tuple[str, str] | Problem]] = lambda config: ()
+    families: tuple[Family[Any], ...] = ()
 
 
 class Config:
@@ -73,6 +98,11 @@ class Config:
 
     def __getitem__(self, setting: Setting[T]) -> T:
         return cast(T, self._values.get(setting.name, setting.default))
+
+    def family(self, family: Family[T]) -> dict[str, T]:
+        """The values of those of a family that some source sets, by their own names."""
+        found = {family.member(name): value for name, value in self._values.items()}
+        return {own: value for own, value in sorted(found.items()) if own}
 
     def is_set(self, setting: Setting[Any]) -> bool:
         """Whether some source sets it (else it has its default)."""

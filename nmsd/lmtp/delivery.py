@@ -88,7 +88,7 @@ class Delivery:
     def deliver(self, recipient: Recipient, message: NewMessage) -> tuple[Mailbox, Appended]:
         """Puts the message into the recipient's mailbox; when it returns it is on disk.  Raises StoreError."""
         account = self._store.account(recipient.user.account)
-        account.ensure()
+        account.ensure(partition=recipient.user.partition)
         mailbox = self._mailbox(account, recipient.folder)
         try:
             return mailbox, account.append(mailbox.id, (message,), recipient.user.quota)

@@ -61,6 +61,10 @@ class StoreUnavailable(StoreError):
     """A passing fault: locked too long, I/O error, database away.  The client may try again."""
 
 
+class UnknownPartition(StoreUnavailable):
+    """A new account is to be made in a partition that is not there; the text names it.  An administrator's mistake."""
+
+
 class StoreCorrupt(StoreError):
     """An invariant does not hold on disk; `nmsd check` tells more."""
 

@@ -23,11 +23,11 @@ from nmsd.directory.sasl_settings import ANONYMOUS_USER
 from nmsd.directory.scram import made_up_keys
 from nmsd.directory.settings import SCRAM_ITERATIONS
 from nmsd.directory.users import admit
-from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused
+from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused, UnknownPartition
 from nmsd.model.scram import ScramKeys
 from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING, STORE_ADMINS
 from nmsd.server.throttle import Throttle
-from nmsd.store.api import Store
+from nmsd.store.api import Account, Store
 from nmsd.wire.protocol import Log
 
 _AWAY: Final = "The directory is not available, try again later"
@@ -184,7 +184,7 @@ class DirectoryGate:
             raise DirectoryUnavailable(_AWAY) from None
         account = self._store.account(user.account)
         if not account.exists():
-            account.ensure()
+            self._make_account(account, user)
         self.know(user)
         self.entered(user)
         self.logins += 1
@@ -202,6 +202,13 @@ class DirectoryGate:
         logins = _PLAIN_LOGINS.get(service)
         if logins is not None and self._config[logins.require]:
             raise LoginRefused("A client certificate is required here", "PRIVACYREQUIRED")
+
+    def _make_account(self, account: Account, user: User) -> None:
+        try:
+            account.ensure(partition=user.partition)
+        except UnknownPartition as error:
+            self._log("Error", "Account", f"no account made: {error}", entry=user.dn)
+            raise
 
     def know(self, user: User) -> None:
         """Remembers whose account is that of the user's entry."""

@@ -84,8 +84,12 @@ class Account(Protocol):
     def exists(self) -> bool:
         """Whether anything was ever stored for it."""
 
-    def ensure(self, mailboxes: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES) -> None:
-        """Makes the account with INBOX and these (name, special use) mailboxes, subscribed, if it is not there yet."""
+    def ensure(self, mailboxes: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES, partition: str = "") -> None:
+        """Makes the account with INBOX and these (name, special use) mailboxes, subscribed, if it is not there yet: in
+        the partition of this nickname, '' for the default one.  Raises UnknownPartition."""
+
+    def partition(self) -> str:
+        """The nickname of the partition the account is in."""
 
     # Mailboxes
 
@@ -192,6 +196,12 @@ class Store(Protocol):
 
     def remove_account(self, name: str) -> None:
         """Erases an account.  Raises NoSuchAccount."""
+
+    def partitions(self) -> Sequence[str]:
+        """The nicknames of the store's partitions; one at least."""
+
+    def move_account(self, name: str, partition: str) -> None:
+        """Moves an account to another partition, while it may be in use.  Raises NoSuchAccount, UnknownPartition."""
 
     def check(self, name: str, repair: bool = False) -> Iterator[Finding]:
         """Verifies every invariant on one live account, body checksums included; yields what it finds."""

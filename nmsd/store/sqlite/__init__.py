@@ -12,9 +12,10 @@ from nmsd.model.message import Digest
 from nmsd.store.api import Announce, Runtime, Store
 from nmsd.store.sqlite.database import DESCRIPTORS_PER_ACCOUNT
 from nmsd.store.sqlite.engine import SqliteStore
-from nmsd.store.sqlite.settings import SECTION, Limits, limits
+from nmsd.store.sqlite.partitions import Partitions
+from nmsd.store.sqlite.settings import SECTION, Limits, limits, partitions_of
 
-__all__ = ["DESCRIPTORS_PER_ACCOUNT", "SECTION", "Limits", "limits", "open_store"]
+__all__ = ["DESCRIPTORS_PER_ACCOUNT", "SECTION", "Limits", "Partitions", "limits", "open_store", "partitions_of"]
 
 
 def open_store(
@@ -25,11 +26,13 @@ def open_store(
     now: Callable[[], float] = time.time,
     digest: Callable[[bytes | mmap], Digest] = mime_digest,
     committed: Callable[[float], None] = lambda seconds: None,
+    partitions: Partitions | None = None,
 ) -> Store:
     """The store in the directory `root`, which need not exist yet.  Opens nothing.
 
     `now` is the time in seconds since the epoch; `digest` takes a message apart, mime.digest with the settings' limits;
-    `committed` is told how many seconds each write took.
+    `committed` is told how many seconds each write took; `partitions` are where accounts are, `root` the primary one
+    and, unless told otherwise, the only one.
     To be called after a fork, not before.
     """
-    return SqliteStore(root, runtime, announce, limits, now, digest, committed)
+    return SqliteStore(root, runtime, announce, limits, now, digest, committed, partitions)

@@ -26,6 +26,7 @@ from nmsd.store.sqlite.fetching import fetch
 from nmsd.store.sqlite.maildrop import maildrop_lock
 from nmsd.store.sqlite.meter import Meter, MeteredQueue
 from nmsd.store.sqlite.names import check_keywords, check_mailbox_name
+from nmsd.store.sqlite.partitions import Partitions
 from nmsd.store.sqlite.searching import Search
 from nmsd.store.sqlite.settings import Limits
 from nmsd.store.sqlite.transaction import Transaction
@@ -41,6 +42,7 @@ class Engine:
     """What all accounts of a store share."""
 
     root: Path
+    partitions: Partitions
     runtime: Runtime
     announce: Announce
     limits: Limits
@@ -55,30 +57,53 @@ class SqliteAccount:
 
     def __init__(self, name: str, path: Path, engine: Engine) -> None:
         self.name = name
-        self.path = path
         self._engine = engine
-        queue = CommitQueue(name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
+        self._be_at(path)
+
+    def _be_at(self, path: Path) -> None:
+        engine = self._engine
+        self.path = path
+        queue = CommitQueue(self.name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
         self._queue = MeteredQueue(queue, engine.meter)
 
     def exists(self) -> bool:
         return self.path.exists()
 
-    def ensure(self, mailboxes_: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES) -> None:
+    def partition(self) -> str:
+        return self._engine.partitions.name_of(self.path)
+
+    def ensure(self, mailboxes_: Sequence[tuple[str, str]] = DEFAULT_MAILBOXES, partition: str = "") -> None:
         if self.exists():
             return
         for name, _ in mailboxes_:
             check_mailbox_name(name, self._engine.limits)
+        place = self._engine.partitions.place(self.name, partition)
         try:
-            self._engine.runtime.offload(
-                lambda: create(
-                    self.path,
-                    lambda connection: mailboxes.fill(connection, self.name, mailboxes_, self._engine.now()),
-                )
-            )
+            path = self._engine.runtime.offload(lambda: self._make(place, mailboxes_))
         except sqlite3.Error as error:
-            raise translate(error, self.path) from error
+            raise translate(error, place) from error
         except OSError as error:
-            raise translate_os(error, self.path) from error
+            raise translate_os(error, place) from error
+        if path != self.path:
+            self._be_at(path)
+
+    def _make(self, place: Path, mailboxes_: Sequence[tuple[str, str]]) -> Path:
+        """Makes the account's file, or finds it where another process has just made it; gives where it is."""
+        engine = self._engine
+        with engine.partitions.making():
+            path = engine.partitions.find(self.name)
+            if path is None:
+                path = place
+                create(path, lambda connection: mailboxes.fill(connection, self.name, mailboxes_, engine.now()))
+        return path
+
+    def follow(self) -> bool:
+        """Whether the account was moved to another partition; if so it is used there from now on."""
+        path = self._engine.partitions.find(self.name)
+        if path is None or path == self.path:
+            return False
+        self._be_at(path)
+        return True
 
     # Mailboxes
 
@@ -96,19 +121,19 @@ class SqliteAccount:
 
     def create(self, name: str, special_use: tuple[str, ...] = ()) -> Mailbox:
         name = canonical_name(name)
-        return self._queue.run(lambda transaction: mailboxes.create(transaction, name, special_use))
+        return self._run(lambda transaction: mailboxes.create(transaction, name, special_use))
 
     def delete(self, name: str) -> None:
         name = canonical_name(name)
-        self._queue.run(lambda transaction: mailboxes.delete(transaction, name))
+        self._run(lambda transaction: mailboxes.delete(transaction, name))
 
     def rename(self, old: str, new: str) -> None:
         old, new = canonical_name(old), canonical_name(new)
-        self._queue.run(lambda transaction: mailboxes.rename(transaction, old, new))
+        self._run(lambda transaction: mailboxes.rename(transaction, old, new))
 
     def set_special_use(self, name: str, special_use: tuple[str, ...]) -> None:
         name = canonical_name(name)
-        self._queue.run(lambda transaction: mailboxes.set_special_use(transaction, name, special_use))
+        self._run(lambda transaction: mailboxes.set_special_use(transaction, name, special_use))
 
     def subscriptions(self) -> list[str]:
         try:
@@ -122,7 +147,7 @@ class SqliteAccount:
 
     def subscribe(self, name: str, subscribed: bool) -> None:
         name = canonical_name(name)
-        self._queue.run(lambda transaction: mailboxes.subscribe(transaction, name, subscribed), weight(1))
+        self._run(lambda transaction: mailboxes.subscribe(transaction, name, subscribed), weight(1))
 
     def usage(self) -> Usage:
         try:
@@ -153,11 +178,16 @@ class SqliteAccount:
         return Search(self._read_mailbox, self._engine.runtime, mailbox_id, key).run(within)
 
     def _read(self, step: Callable[[OpenAccount, sqlite3.Connection], T]) -> T:
+        try:
+            return self._engine.cache.read(self.name, self.path, step)
+        except NoSuchAccount:
+            if not self.follow():
+                raise
         return self._engine.cache.read(self.name, self.path, step)
 
     def _read_mailbox(self, step: Callable[[OpenAccount, sqlite3.Connection], T]) -> T:
         try:
-            return self._engine.cache.read(self.name, self.path, step)
+            return self._read(step)
         except NoSuchAccount as error:
             raise NoSuchMailbox("There is no such account, and no mailbox in it") from error
 
@@ -217,9 +247,17 @@ class SqliteAccount:
 
     def _write(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
         try:
-            return self._queue.run(operation, weight)
+            return self._run(operation, weight)
         except NoSuchAccount as error:
             raise NoSuchMailbox("There is no such account, and no mailbox in it") from error
+
+    def _run(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
+        try:
+            return self._queue.run(operation, weight)
+        except NoSuchAccount:
+            if not self.follow():
+                raise
+        return self._queue.run(operation, weight)
 
 
 def _weight(prepared: Sequence[bodies.Prepared]) -> int:

@@ -123,7 +123,7 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> bool:
         if path.exists():
             return False
         temporary = path.with_name(f".{path.name}.new")
-        _unlink(temporary)  # left behind by a process that died in here
+        unlink(temporary)  # left behind by a process that died in here
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             connection = connect(temporary, "rw", 0)
@@ -138,7 +138,7 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> bool:
                 connection.close()  # the last one: it moves the WAL into the file and syncs it
             os.rename(temporary, path)
         except BaseException:
-            _unlink(temporary)
+            unlink(temporary)
             raise
         sync_directory(path.parent)
     return True
@@ -161,7 +161,7 @@ def erase(path: Path, wait_s: float) -> None:
         except sqlite3.Error as error:
             if not isinstance(translate(error, path), StoreCorrupt):  # a damaged file is of no use to anyone
                 raise
-        _unlink(path)
+        unlink(path)
         sync_directory(path.parent)
 
 
@@ -169,18 +169,26 @@ def _mark_removed(path: Path, wait_s: float) -> None:
     connection = open_writer(path, wait_s)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE account SET removed = 1, size = 0, messages = 0")
+        connection.execute("UPDATE account SET size = 0, messages = 0")
         for table in ("mailbox", "message", "subscription"):
             connection.execute(f"DELETE FROM {table}")
-        connection.execute("COMMIT")
-        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            raise StoreUnavailable(f"{path} is in use; try again")
+        end_as_removed(connection, path)
     finally:
         connection.close()
 
 
-def _unlink(path: Path) -> None:
+def end_as_removed(writer: sqlite3.Connection, path: Path) -> None:
+    """Ends a writer's transaction with the account marked as removed, in the file itself.  Raises sqlite3.Error,
+    StoreUnavailable."""
+    writer.execute("UPDATE account SET removed = 1")
+    writer.execute("COMMIT")
+    busy = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise StoreUnavailable(f"{path} is in use; try again")
+
+
+def unlink(path: Path) -> None:
+    """Takes a database's files away."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
             os.unlink(f"{path}{suffix}")

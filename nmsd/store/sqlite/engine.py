@@ -20,7 +20,9 @@ from nmsd.store.sqlite.database import connect, erase
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.maildrop import lock_path
 from nmsd.store.sqlite.meter import Meter
-from nmsd.store.sqlite.paths import database_path, database_paths, name_of
+from nmsd.store.sqlite.moving import move
+from nmsd.store.sqlite.partitions import PRIMARY, Partitions
+from nmsd.store.sqlite.paths import name_of
 from nmsd.store.sqlite.settings import Limits
 
 
@@ -36,28 +38,38 @@ class SqliteStore:
         now: Callable[[], float],
         digest: Callable[[bytes | mmap], Digest],
         committed: Callable[[float], None],
+        partitions: Partitions | None = None,
     ) -> None:
         cache = OpenCache(runtime, limits, now)
         meter = Meter(committed)
-        self._engine = Engine(root, runtime, announce, limits, now, digest, cache, meter)
+        partitions = partitions or Partitions({PRIMARY: root})
+        self._engine = Engine(root, partitions, runtime, announce, limits, now, digest, cache, meter)
         self._accounts: WeakValueDictionary[str, SqliteAccount] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def account(self, name: str) -> SqliteAccount:
         found = self._accounts.get(name)
-        if found is None:
+        if found is None or (len(self._engine.partitions) > 1 and not found.exists()):
+            path = self._path(name)
             with self._lock:
                 found = self._accounts.get(name)
-                if found is None:
-                    path = database_path(self._engine.root, name)
+                if found is None or (found.path != path and not found.exists()):
                     found = self._accounts[name] = SqliteAccount(name, path, self._engine)
         return found
 
     def accounts(self) -> Iterator[str]:
-        return iter(sorted(filter(None, map(_name_of, database_paths(self._engine.root)))))
+        return iter(sorted(set(filter(None, map(_name_of, self._engine.partitions.files())))))
+
+    def partitions(self) -> tuple[str, ...]:
+        return self._engine.partitions.names()
+
+    def _path(self, name: str) -> Path:
+        """Where the account is, or would be by default."""
+        partitions = self._engine.partitions
+        return partitions.find(name) or partitions.place(name, "")
 
     def remove_account(self, name: str) -> None:
-        path = database_path(self._engine.root, name)
+        path = self._path(name)
         self._engine.cache.discard(name)
         try:
             self._engine.runtime.offload(lambda: self._erase(path))
@@ -69,6 +81,29 @@ class SqliteStore:
             raise translate_os(error, path) from error
         finally:
             self._engine.cache.discard(name)
+
+    def move_account(self, name: str, partition: str) -> None:
+        engine = self._engine
+        account, path = self.account(name), self._path(name)
+        target = engine.partitions.place(name, partition)
+        if not path.exists():
+            raise NoSuchAccount(f"There is no account {name!r}")
+        if target == path:
+            return
+        try:
+            engine.runtime.offload(lambda: self._move(path, target))
+        except sqlite3.Error as error:
+            raise translate(error, path) from error
+        except OSError as error:
+            raise translate_os(error, target) from error
+        finally:
+            engine.cache.discard(name)
+        account.follow()
+
+    def _move(self, path: Path, target: Path) -> None:
+        with self._engine.partitions.making():
+            self._engine.cache.close_retired()
+            move(path, target, self._engine.limits.lock_timeout_s)
 
     def _erase(self, path: Path) -> None:
         self._engine.cache.close_retired()

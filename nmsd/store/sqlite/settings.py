@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from nmsd.config import kinds
-from nmsd.config.setting import Config, Section, Setting
+from nmsd.config.setting import Config, Family, Section, Setting
+from nmsd.store.sqlite.partitions import PRIMARY, Partitions
 
 PRIMARY_PATH: Final = Setting(
     "store.partition.primary.path",
@@ -14,6 +18,21 @@ PRIMARY_PATH: Final = Setting(
     "store",
     "The directory of the accounts' files. Put it on the disk that is meant for mail; move the files along while the"
     " server is stopped.",
+    reload="restart",
+)
+PARTITION_PATH: Final = Family(
+    "store.partition.NAME.path",
+    kinds.path(),
+    "The directory of another partition, for accounts whose user's entry has NAME in mailMessageStore. Put partitions"
+    " on disks of their own; who has an account already stays where it is (`nmsd account move`).",
+    reload="restart",
+)
+DEFAULT_PARTITION: Final = Setting(
+    "store.defaultpartition",
+    kinds.text("the nickname of a partition"),
+    PRIMARY,
+    "The partition in which accounts are made whose user's entry names none. Change it when the disk of the first one"
+    " is full enough.",
     reload="restart",
 )
 MAX_MAILBOXES: Final = Setting(
@@ -73,10 +92,36 @@ LOCK_TIMEOUT: Final = Setting(
     reload="worker",
 )
 
+
+def partitions_of(config: Config) -> Partitions:
+    """The partitions that the settings name."""
+    paths = {PRIMARY: config[PRIMARY_PATH], **config.family(PARTITION_PATH)}
+    roots = {name: Path(os.path.join(config.instance, path)) for name, path in paths.items() if path}
+    return Partitions(roots, config[DEFAULT_PARTITION].lower())
+
+
+def _verify(config: Config) -> Iterator[tuple[str, str]]:
+    partitions = partitions_of(config)
+    if config[DEFAULT_PARTITION].lower() not in partitions.names():
+        known = ", ".join(partitions.names())
+        yield DEFAULT_PARTITION.name, f"is none of the partitions; there are {known}"
+    seen: dict[str, str] = {}
+    for name, path in config.family(PARTITION_PATH).items():
+        setting = PARTITION_PATH.name.replace("NAME", name)
+        if not path and name != PRIMARY:
+            yield setting, "is empty; give the directory, or remove the setting"
+    for name, root in partitions.roots().items():
+        other = seen.setdefault(os.path.realpath(root), name)
+        if other != name:
+            setting = PARTITION_PATH.name.replace("NAME", name)
+            yield setting, f"is the directory of the partition {other}, too; give each its own"
+
+
 SECTION: Final = Section(
     "Store",
     (
         PRIMARY_PATH,
+        DEFAULT_PARTITION,
         MAX_MAILBOXES,
         MAX_NAME_LENGTH,
         MAX_HIERARCHY_DEPTH,
@@ -85,6 +130,8 @@ SECTION: Final = Section(
         OPEN_IDLE,
         LOCK_TIMEOUT,
     ),
+    _verify,
+    (PARTITION_PATH,),
 )
 
 

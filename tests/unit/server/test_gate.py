@@ -70,7 +70,7 @@ class Box:
     def exists(self) -> bool:
         return self.name in self.shelf.made
 
-    def ensure(self) -> None:
+    def ensure(self, partition: str = "") -> None:
         self.shelf.made.append(self.name)
 
 

@@ -292,7 +292,11 @@ def test_each_limit_is_its_setting() -> None:
         "store.locktimeout": 4,
     }
     assert limits(Config(changed)) == Limits(11, 33, 3, 7, 2, 5, 4)
-    assert {setting.name for setting in SECTION.settings} == {*changed, store_settings.PRIMARY_PATH.name}
+    assert {setting.name for setting in SECTION.settings} == {
+        *changed,
+        store_settings.PRIMARY_PATH.name,
+        store_settings.DEFAULT_PARTITION.name,
+    }
 
 
 # Space
