@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
+from unicodedata import category
 
 from cryptography import x509
 
@@ -54,6 +55,13 @@ class Shown:
         wanted = ("e", "mail") if part == "e" else (part,)
         found = tuple(value for rdn in self.subject for kind, value in rdn if kind in wanted and value)
         return found or (self.emails if part == "e" else ())
+
+    def check(self) -> None:
+        """Raises BadCredentials where there are control characters in it: directories differ over what those are
+        worth, down to what follows a NUL being nothing."""
+        texts = [value for rdn in self.subject for _, value in rdn] + list(self.emails)
+        if any(category(sign) == "Cc" for text in texts for sign in text):
+            raise BadCredentials("the certificate has control characters in a name")
 
 
 def read_certificate(der: bytes) -> Shown:
@@ -135,6 +143,7 @@ class CertificateMapper:
             yield Step("certificate map", False, f"{self._path} has mistakes in it; `nmsd config check` tells them")
             raise DirectoryUnavailable(f"{self._path} cannot be used; the log says why")
         shown = read_certificate(certificate)
+        shown.check()
         rule = self._map.rule_for(normal(shown.issuer))
         where = "" if os.path.exists(self._path) else " (it is not there, so the rules are those that nmsd comes with)"
         yield Step("certificate map", None, self._path + where)

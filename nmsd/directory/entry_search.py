@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nmsd.directory.dn import normal, normal_value, parse_dn
+
 if TYPE_CHECKING:
     from nmsd.directory.api import User
 
@@ -23,6 +25,15 @@ class Term:
     names: tuple[str, ...]
     values: tuple[str, ...]
     is_dn: bool = False
+
+    def key(self, value: str) -> object:
+        """What two values that are the same have in common; None for what is nothing."""
+        if not self.is_dn:
+            return normal_value(value) or None
+        try:
+            return normal(parse_dn(value)) or None
+        except ValueError:
+            return None
 
     def filter(self) -> str:
         """As a filter (RFC 4515)."""

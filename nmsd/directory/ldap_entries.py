@@ -1,4 +1,8 @@
-"""Searches for an entry by what is in it (entry_search), in LDAP."""
+"""Searches for an entry by what is in it (entry_search), in LDAP.
+
+Security: servers compare more loosely than people think (one stops at a NUL, another drops what it does not know), so
+what was found is compared once more.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from nmsd.directory.entry_search import (
     EntriesFound,
     EntryFound,
     EntrySearch,
+    Term,
 )
 from nmsd.directory.users import BadEntry, read_user
 
@@ -34,14 +39,30 @@ def find_entries(
     base = _place(search, config[settings.BASE])
     if base is None:
         return EntriesFound(search.base, filter)
-    asked = (*queries.attributes, *(CERTIFICATE_NAMES if search.with_certificates else ()))
+    own = [name for term in search.terms for name in term.names]
+    asked = tuple(dict.fromkeys((*queries.attributes, *own, *(CERTIFICATE_NAMES if search.with_certificates else ()))))
     scope, seconds = "base" if search.itself else "subtree", config[settings.TIMEOUT]
 
     def use(link: Link) -> Found:
-        return link.entries(base, scope, filter, asked, MOST_ENTRIES, seconds)
+        return link.entries(base, scope, filter, asked, MOST_ENTRIES, seconds, base == search.base)
 
     found = servers.search(use)
-    return EntriesFound(base, filter, tuple(_read(config, schema, entry) for entry in found.entries), found.cut)
+    meant = [entry for entry in found.entries if _is_meant(search, base, entry)]
+    return EntriesFound(base, filter, tuple(_read(config, schema, entry) for entry in meant), found.cut)
+
+
+def _is_meant(search: EntrySearch, base: str, entry: Entry) -> bool:
+    name, top = normal(parse_dn(entry.dn)), normal(parse_dn(base))
+    if not (name == top if search.itself else is_within(name, top)):
+        return False
+    return all(
+        {term.key(value) for value in term.values} & {term.key(value) for value in _values(entry, term)} - {None}
+        for term in search.terms
+    )
+
+
+def _values(entry: Entry, term: Term) -> list[str]:
+    return [value for name in term.names for value in entry.attributes.get(name.lower(), ())]
 
 
 def _place(search: EntrySearch, users: str) -> str | None:

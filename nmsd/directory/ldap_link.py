@@ -262,13 +262,13 @@ class Link:
         return next(iter(_entries(response, "surrogateescape")), None)
 
     def entries(
-        self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float, is_guess: bool
     ) -> Found:
-        """As `search`, but values that are no UTF-8 are kept (surrogateescape), and where there is no entry `base`, or
-        can be none, there is nothing to be found."""
+        """As `search`, but values that are no UTF-8 are kept (surrogateescape); and below a base that is a guess there
+        is nothing to be found if there is no such entry, or can be none."""
         _, result, response, _ = self._search(base, scope, filter, attributes, seconds, size_limit=limit)
         code = result["result"]
-        if code in (RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX):
+        if is_guess and code in (RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX):
             return Found(())
         if code not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
             raise _refusal(self.address, base, result)

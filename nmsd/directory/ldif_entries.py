@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nmsd.directory.dn import Dn, is_within, normal, normal_value, parse_dn
+from nmsd.directory.dn import Dn, is_within, normal, parse_dn
 from nmsd.directory.entry_search import CERTIFICATE, EntriesFound, EntryFound, EntrySearch, Term
 from nmsd.directory.ldif_file import Entry
 
@@ -44,29 +44,19 @@ class LdifEntries:
         """Where there are entries that a term fits."""
         places: set[int] = set()
         for name in term.names:
-            index = self._indexed(name.lower(), term.is_dn)
+            index = self._indexed(name.lower(), term)
             for value in term.values:
-                places.update(index.get(_key(value, term.is_dn), ()))
+                places.update(index.get(term.key(value), ()))
         return places
 
-    def _indexed(self, name: str, is_dn: bool) -> dict[object, list[int]]:
-        index = self._index.get((name, is_dn))
+    def _indexed(self, name: str, term: Term) -> dict[object, list[int]]:
+        index = self._index.get((name, term.is_dn))
         if index is None:
             index = {}
             for place, (_, _, attributes) in enumerate(self._entries):
                 for value in attributes.get(name, ()):
-                    key = _key(value, is_dn)
+                    key = term.key(value)
                     if key is not None:
                         index.setdefault(key, []).append(place)
-            self._index[name, is_dn] = index
+            self._index[name, term.is_dn] = index
         return index
-
-
-def _key(value: str, is_dn: bool) -> object:
-    """What two values that are the same have in common; None for what is nothing."""
-    if not is_dn:
-        return normal_value(value) or None
-    try:
-        return normal(parse_dn(value)) or None
-    except ValueError:
-        return None
