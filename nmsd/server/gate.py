@@ -279,7 +279,8 @@ class DirectoryGate:
         name = self._config[ANONYMOUS_USER]
         user = self._directory.find(name) if name else None
         if user is None:
-            raise LoginRefused(f"There is no user {name} for anonymous logins" if name else "No anonymous logins")
+            self._log("Warning", "Account", f"{ANONYMOUS_USER.name} names {name or 'nobody'}, and there is no such user")
+            raise LoginRefused("Anonymous logins are not possible just now", "UNAVAILABLE")
         return replace(user, is_anonymous=True)
 
     def _guarded(self, attempt: _Attempt, authenticate: Callable[[], User]) -> User:

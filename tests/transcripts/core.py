@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nmsd.config.setting import Config
 from nmsd.directory.api import User
 from nmsd.imap.service import ImapService
-from nmsd.model.errors import BadCredentials
+from nmsd.model.errors import BadCredentials, LoginRefused
 from nmsd.model.flags import split_flags
 from nmsd.model.message import Instant, NewMessage, Quota
+from nmsd.model.scram import ScramKeys
 from nmsd.store.api import Store
 from nmsd.store.runtime import PlainRuntime
 from nmsd.store.sqlite import limits, open_store
@@ -24,15 +26,46 @@ INTERNAL_DATE = Instant(1_704_103_200)
 
 
 class OneUser:
-    """The gate and the directory: alice, whose password is "secret"."""
+    """The gate and the directory: alice, whose password is "secret", and root, who may act as her and whose password is
+    "master".  A certificate and the token "good" are alice's."""
 
     def __init__(self, quota: Quota) -> None:
         self.user = User("uid=alice,dc=example,dc=com", "alice", ACCOUNT, quota=quota)
+        self.root = User("uid=root,dc=example,dc=com", "root", "root@example.com")
 
-    def login(self, service: str, login: str, password: str, address: str, authorize: str = "") -> User:
-        if (login, password) != ("alice", "secret"):
+    def login(
+        self, service: str, login: str, password: str, address: str, authorize: str = "", method: str = "plaintext"
+    ) -> User:
+        if (login, password) not in (("alice", "secret"), ("root", "master")):
+            raise BadCredentials("wrong")
+        user = self.root if login == "root" else self.user
+        return self.act_as(service, user, authorize, address) if authorize else user
+
+    def login_certificate(
+        self, service: str, certificate: bytes, address: str, authorize: str = "", greeting: bool = False
+    ) -> User:
+        return self.act_as(service, self.user, authorize, address) if authorize else self.user
+
+    def login_anonymous(self, service: str, trace: str, address: str) -> User:
+        return replace(self.user, is_anonymous=True)
+
+    def login_token(self, service: str, token: str, address: str, authorize: str, method: str) -> User:
+        if token != "good":
             raise BadCredentials("wrong")
         return self.user
+
+    def scram_keys(self, login: str) -> ScramKeys:
+        return ScramKeys(b"salt", 4096, bytes(32), bytes(32))
+
+    def login_scram(self, service: str, login: str, is_proven: bool, address: str, authorize: str, method: str) -> User:
+        raise BadCredentials("wrong")
+
+    def act_as(self, service: str, user: User, authorize: str, address: str) -> User:
+        if user is not self.root and authorize != user.uid:
+            raise LoginRefused("Not allowed to act as another user")
+        if authorize not in ("alice", "root"):
+            raise LoginRefused("No such user to act as")
+        return self.user if authorize == "alice" else self.root
 
     def find(self, login: str) -> User | None:
         return self.user if login == "alice" else None
@@ -112,6 +145,7 @@ class CoreServer:
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         self.time = float(START)
         self.clients: list[CoreClient] = []
+        self.peer = scenario.peer
         self.log_lines: list[tuple[str, str, str, Mapping[str, Any]]] = []
         self.config = Config(scenario.settings, str(directory))
         self.stamps = Stamps()
@@ -146,7 +180,16 @@ class CoreServer:
         self.log_lines.append((level, category, text, fields))
 
     def connect(self) -> CoreClient:
-        peer = Peer("192.0.2.1", 40_000 + len(self.clients), "192.0.2.2", 143)
+        tls = bool(self.peer)
+        peer = Peer(
+            "192.0.2.1",
+            40_000 + len(self.clients),
+            "192.0.2.2",
+            143,
+            tls=tls,
+            cipher_bits=256 if tls else 0,
+            certificate=b"certificate" if self.peer == "certificate" else None,
+        )
         client = CoreClient(self, self.service.open(peer, f"s{len(self.clients) + 1}"))
         self.clients.append(client)
         return client

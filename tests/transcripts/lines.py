@@ -7,7 +7,8 @@ A file holds scenarios, each begun by a `== sentence ==` line of what it shows. 
     message letter:                          a message, line by line behind "| " (CRLF ends each; `message letter
     | Subject: hi                            escaped:` takes Python's escapes and nothing but them ends a line)
     setting service.pop.popminpoll = 60      a setting (Python literal)
-    peer tls                                 clients come with TLS; `peer local` from a Unix socket
+    peer tls                                 clients come with TLS; `peer local` from a Unix socket, `peer
+                                             certificate` with a certificate of their own
 
 Then, in order:
 
@@ -29,7 +30,9 @@ Then, in order:
     flags alice INBOX 1: \\Seen $Forwarded
     expunge alice INBOX 1     somebody else removes the first message there
 
-All that came must be expected.  A line that begins with # is a comment.  Each scenario runs with the clients' bytes
+    logged badlogin: [192.0.2.1] ...          the log has had such a line, after the one looked for last
+
+In any line <<text>> stands for its base64 (escapes count).  All that came must be expected.  A line that begins with # is a comment.  Each scenario runs with the clients' bytes
 sent whole and one at a time.
 """
 
@@ -37,6 +40,7 @@ from __future__ import annotations
 
 import ast
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +64,7 @@ from nmsd.wire.protocol import Control, Conversation, Job, Peer
 
 START = 1_700_000_000
 _LINE = re.compile(r"([CS])(\d+)([:|~]) ?(.*)", re.DOTALL)
+_BASE64 = re.compile(r"<<(.*?)>>")
 _MESSAGE = re.compile(rb"\{@(\w+)\}")
 _SERVICES: Mapping[str, Any] = {"pop3": PopService, "lmtp": LmtpService}
 
@@ -92,6 +97,11 @@ def unescape(text: str) -> bytes:
     return bytes(ast.literal_eval("'''" + raw.replace("'", "\\'") + "'''"), "latin-1")
 
 
+def in_base64(line: str) -> str:
+    """A line with its <<text>> in base64."""
+    return _BASE64.sub(lambda found: b64encode(unescape(found[1])).decode(), line)
+
+
 def word_message(word: str) -> bytes:
     """The small message a bare word makes."""
     return f"From: bob@example.com\r\nSubject: {word}\r\n\r\n{word} text\r\n".encode()
@@ -101,7 +111,8 @@ def load(path: Path) -> list[Scenario]:
     """The scenarios of a file."""
     scenarios: list[Scenario] = []
     collecting: tuple[str, bool] | None = None
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        line = in_base64(raw)
         if collecting is not None and line.startswith("|"):
             name, escaped = collecting
             scenarios[-1].messages[name] += unescape(line[2:]) if escaped else line[2:].encode() + b"\r\n"
@@ -261,9 +272,19 @@ class Play:
     def client(self, number: int) -> Client:
         found = self.clients.get(number)
         if found is None:
-            tls, local = self.scenario.peer == "tls", self.scenario.peer == "local"
+            kind = self.scenario.peer
+            tls, local = kind in ("tls", "certificate"), kind == "local"
             address = "" if local else f"192.0.2.{number}"
-            peer = Peer(address, 40_000, "192.0.2.99", 110, tls=tls, cipher_bits=256 if tls else 0, local=local)
+            peer = Peer(
+                address,
+                40_000,
+                "192.0.2.99",
+                110,
+                tls=tls,
+                cipher_bits=256 if tls else 0,
+                certificate=b"certificate" if kind == "certificate" else None,
+                local=local,
+            )
             found = self.clients[number] = Client(self.service.open(peer, f"session{number}"))
         return found
 
@@ -315,10 +336,19 @@ class Play:
         self.bindings.update((name, found.group(name[1:])) for name in names)
         return True
 
+    def look_in_log(self, text: str) -> None:
+        while self.log_lines:
+            _, line = self.log_lines.pop(0)
+            if self.match(text, line.partition(": ")[2].encode()):
+                return
+        raise Failed(f"nothing like it was logged: {text}")
+
     def direct(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word in ("M:", "M|"):
             self.look(word[1], rest)
+        elif word == "logged":
+            self.look_in_log(rest)
         elif word == "time":
             self.time += float(rest)
         elif word == "tls":

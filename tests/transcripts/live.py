@@ -19,7 +19,7 @@ _PATIENCE_S = 20
 
 def is_for_core_only(scenario: Scenario) -> bool:
     """Whether it needs what a server that all scenarios share cannot give: settings, a clock, raw bytes."""
-    is_special = bool(scenario.settings or scenario.quota or not scenario.logs_in)
+    is_special = bool(scenario.settings or scenario.quota or scenario.peer or not scenario.logs_in)
     return is_special or any(_NEEDS_CORE.match(line) for _, line in scenario.lines)
 
 

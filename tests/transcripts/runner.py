@@ -10,6 +10,7 @@ its first client line:
     quota size=1000 messages=3                        the user's quota
     needs: CAPABILITY ...                             what it is about; the server must have it
     state none                                        clients do not log in by themselves
+    peer tls                                          clients come with TLS; `peer certificate` with one of their own
 
 Then, in order:
 
@@ -29,7 +30,8 @@ Then, in order:
     close 1                           client 1 goes away
 
 In an S line $name stands for a word and is the same word ever after, in C lines too; $tag is the tag of the client's
-last command; `...` stands for anything, {@letter} and {"text"} for literals.  All that came must be expected, but for
+last command; `...` stands for anything, {@letter} and {"text"} for literals, <<text>> for its base64 (escapes count)
+in any line.  All that came must be expected, but for
 what SELECT and EXAMINE tell.  A line that begins with # is a comment, as is two spaces and # and the rest.
 
 Every scenario runs with the client's bytes sent whole, and one at a time.
@@ -39,6 +41,7 @@ from __future__ import annotations
 
 import ast
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +51,7 @@ Bindings = dict[str, bytes]
 
 _LITERAL = re.compile(r'(~?)\{(?:@(\w+)|"((?:[^"\\]|\\.)*)")(\+?)\}')
 _COMMENT = re.compile(r"\s{2,}#.*")
+_BASE64 = re.compile(r"<<(.*?)>>")
 _CLIENT_LINE = re.compile(r"C(\d+)([:|~]) ?(.*)")
 _SERVER_LINE = re.compile(r"S(\d+)([:!]) (.*)")
 
@@ -77,6 +81,7 @@ class Scenario:
     quota: dict[str, int] = field(default_factory=dict)
     needs: list[str] = field(default_factory=list)
     logs_in: bool = True
+    peer: str = ""
     lines: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -114,6 +119,11 @@ def unescape(text: str) -> bytes:
     return ast.literal_eval("'''" + text.replace("'", "\\'") + "'''").encode("latin-1")
 
 
+def in_base64(line: str) -> str:
+    """A line with its <<text>> in base64."""
+    return _BASE64.sub(lambda found: b64encode(unescape(found[1])).decode(), line)
+
+
 def word_message(word: str) -> bytes:
     """The small message a bare word in a mailbox line makes."""
     return (
@@ -136,7 +146,7 @@ def load(path: Path) -> list[Scenario]:
                 target[collecting[0]] = target[collecting[0]] + data + b"\r\n"
                 continue
             collecting = None
-        line = _COMMENT.sub("", raw).rstrip()
+        line = in_base64(_COMMENT.sub("", raw).rstrip())
         if not line or line.startswith("#"):
             continue
         if line.startswith("=="):
@@ -169,6 +179,8 @@ def _take(scenario: Scenario, number: int, line: str) -> None:
         scenario.quota = {name: int(value) for name, value in (item.split("=") for item in rest.split())}
     elif word == "needs:":
         scenario.needs.extend(rest.split())
+    elif word == "peer":
+        scenario.peer = rest
     elif line == "state none":
         scenario.logs_in = False
     elif word in ("time", "heartbeat", "close") or _CLIENT_LINE.match(line) or _SERVER_LINE.match(line):
