@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nmsd.wire.tally import BOUNDS_S
-
 _DELIVERY: Final = "DELIVERY"
 
 Labels = Mapping[str, str]
@@ -151,7 +149,7 @@ def _latency(key: str) -> Callable[[Figures], Iterator[Sample]]:
             if found is None:
                 continue
             count = 0
-            for bound, more in zip((*map(str, BOUNDS_S), "+Inf"), found["counts"], strict=True):
+            for bound, more in zip((*map(str, found["bounds"]), "+Inf"), found["counts"], strict=True):
                 count += more
                 yield "_bucket", {**labels, "le": bound}, count
             yield "_count", labels, count

@@ -27,8 +27,8 @@ class Histogram:
         self._total += seconds
 
     def read(self) -> dict[str, Any]:
-        """A copy: `counts` of each bucket by itself, and `sum` in seconds."""
-        return {"counts": list(self._counts), "sum": round(self._total, 6)}
+        """A copy: `bounds` of the buckets, `counts` of each by itself, and `sum`, in seconds."""
+        return {"bounds": list(BOUNDS_S), "counts": list(self._counts), "sum": round(self._total, 6)}
 
 
 class Tally:

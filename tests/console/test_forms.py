@@ -91,5 +91,5 @@ def test_problems_stand_beside_their_fields_and_others_apart(tmp_path: Path) -> 
 def test_labels_of_metrics_are_escaped() -> None:
     status = {"version": 'a"b\\c\nd', "started": 1.5, "services": []}
     text = render(status, [])
-    assert 'nmsd_build_info{version="a\\"b\\\\c\\nd"} 1.0\n' in text
+    assert 'nmsd_build_info{version="a\\"b\\\\c\\nd"} 1\n' in text
     assert text.endswith("# EOF\n")

@@ -67,7 +67,7 @@ def test_metrics_need_no_login_on_this_machine_and_count(running: Instance, stra
         for sample in families["nmsd_commands"].samples
         if sample.labels["service"] == "imap"
         and sample.labels["command"] == "NOOP"
-        and sample.labels["outcome"] == "OK"
+        and sample.labels["outcome"] == "ok"
     ]
     assert noops.name == "nmsd_commands_total"
     assert noops.value >= 1
