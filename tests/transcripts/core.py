@@ -44,6 +44,8 @@ class OneUser:
     def login_certificate(
         self, service: str, certificate: bytes, address: str, authorize: str = "", greeting: bool = False
     ) -> User:
+        if certificate == b"stranger":
+            raise BadCredentials("nobody's")
         return self.act_as(service, self.user, authorize, address) if authorize else self.user
 
     def login_anonymous(self, service: str, trace: str, address: str) -> User:
@@ -188,7 +190,7 @@ class CoreServer:
             143,
             tls=tls,
             cipher_bits=256 if tls else 0,
-            certificate=b"certificate" if self.peer == "certificate" else None,
+            certificate=self.peer.encode() if self.peer in ("certificate", "stranger") else None,
         )
         client = CoreClient(self, self.service.open(peer, f"s{len(self.clients) + 1}"))
         self.clients.append(client)

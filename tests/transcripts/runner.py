@@ -10,7 +10,8 @@ its first client line:
     quota size=1000 messages=3                        the user's quota
     needs: CAPABILITY ...                             what it is about; the server must have it
     state none                                        clients do not log in by themselves
-    peer tls                                          clients come with TLS; `peer certificate` with one of their own
+    peer tls                                          clients come with TLS; `peer certificate` with a certificate of
+                                                      their own (alice's), `peer stranger` with one that is nobody's
 
 Then, in order:
 
