@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
-from jwt.exceptions import InvalidTokenError, PyJWTError
+from cryptography.exceptions import UnsupportedAlgorithm
+from jwt.exceptions import PyJWTError
 
 from nmsd.directory.sasl_settings import ALGORITHMS, AUDIENCE, CLAIM, ISSUER, KEY_SET, LEEWAY, SCOPE
 from nmsd.model.errors import BadCredentials, DirectoryUnavailable
@@ -77,7 +78,7 @@ class TokenKeys:
                 return claims
             except jwt.InvalidSignatureError:
                 problem = problem or "its signature is wrong"
-            except (InvalidTokenError, ValueError, TypeError) as error:
+            except (PyJWTError, ValueError, TypeError) as error:
                 problem = str(error) or type(error).__name__
         raise BadCredentials(f"the token is no good: {problem}")
 
@@ -116,10 +117,12 @@ def _read(path: str) -> list[_Key]:
         raise ValueError("it is no JSON object with a list of keys")
     keys: list[_Key] = []
     for said in listed:
+        if not isinstance(said, dict) or said.get("kty") not in _FAMILIES.values():
+            continue  # of a kind that is not known here; others may be
         try:
             keys.append(_Key(said, jwt.PyJWK(said).key))
-        except (PyJWTError, AttributeError, TypeError, ValueError):
-            continue  # of a kind that is not known here; others may be
+        except (PyJWTError, UnsupportedAlgorithm, LookupError, TypeError, ValueError):
+            continue
     if not keys:
         raise ValueError("there is no key in it that can be used")
     return keys
