@@ -8,7 +8,8 @@ A file holds scenarios, each begun by a `== sentence ==` line of what it shows. 
     | Subject: hi                            escaped:` takes Python's escapes and nothing but them ends a line)
     setting service.pop.popminpoll = 60      a setting (Python literal)
     peer tls                                 clients come with TLS; `peer local` from a Unix socket, `peer
-                                             certificate` with a certificate of their own
+                                             certificate` with a certificate of their own (alice's), `peer
+                                             stranger` with one that is nobody's
 
 Then, in order:
 
@@ -48,9 +49,11 @@ from typing import Any
 
 from nmsd.config.services import DEFAULT_DOMAIN, HOSTNAME
 from nmsd.config.setting import Config
+from nmsd.directory.api import User
 from nmsd.directory.ldif import LdifDirectory
 from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME
 from nmsd.lmtp.service import LmtpService
+from nmsd.model.errors import BadCredentials
 from nmsd.model.flags import flag_names, split_flags
 from nmsd.model.message import Field, Instant, NewMessage
 from nmsd.model.uidset import UidSet
@@ -182,6 +185,22 @@ class Client:
         return line
 
 
+class Certificates:
+    """Whose a certificate is: alice's, but for a stranger's."""
+
+    def __init__(self, directory: LdifDirectory) -> None:
+        self.directory = directory
+
+    def user_of(self, certificate: bytes) -> User:
+        user = self.directory.find("alice")
+        if user is None or certificate == b"stranger":
+            raise BadCredentials("nobody's")
+        return user
+
+    def subject_of(self, certificate: bytes) -> str:
+        return "cn=somebody"
+
+
 class Play:
     """One run of a scenario; `chunk` is how many bytes go at a time, 0 for all."""
 
@@ -207,7 +226,8 @@ class Play:
         self.directory = LdifDirectory(self.config, PlainRuntime(), self.log)
         throttles = make_throttles(memoryview(bytearray(1024)).cast("Q"), bytes(16), self.config, lambda: self.time)
         gate = DirectoryGate(
-            self.config, self.directory, self.store, throttles, self.log, lambda: self.time, self.pause
+            *(self.config, self.directory, self.store, throttles, self.log, lambda: self.time, self.pause),
+            certificates=Certificates(self.directory),
         )
         self.service = _SERVICES[protocol](
             config=self.config,
@@ -273,7 +293,7 @@ class Play:
         found = self.clients.get(number)
         if found is None:
             kind = self.scenario.peer
-            tls, local = kind in ("tls", "certificate"), kind == "local"
+            tls, local = kind in ("tls", "certificate", "stranger"), kind == "local"
             address = "" if local else f"192.0.2.{number}"
             peer = Peer(
                 address,
@@ -282,7 +302,7 @@ class Play:
                 110,
                 tls=tls,
                 cipher_bits=256 if tls else 0,
-                certificate=b"certificate" if kind == "certificate" else None,
+                certificate=kind.encode() if kind in ("certificate", "stranger") else None,
                 local=local,
             )
             found = self.clients[number] = Client(self.service.open(peer, f"session{number}"))

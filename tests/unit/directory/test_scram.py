@@ -16,7 +16,10 @@ from nmsd.wire.errors import BadSyntax
 
 SALT = b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
 # RFC 7677's example: the password is "pencil".
-PENCIL = "4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+PENCIL = (
+    "4096:W22ZaJ0SNY7soEsUEjb6gQ==$"
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+)
 DOVECOT = "{SCRAM-SHA-256}" + PENCIL.replace(":", ",").replace("$", ",")
 
 
