@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 SUFFIX = "dc=example,dc=com"
 PEOPLE = f"ou=People,{SUFFIX}"
+SERVERS = f"ou=Servers,{SUFFIX}"
 SERVICE_DN = f"cn=nmsd,{SUFFIX}"
 READER_DN = f"cn=reader,{SUFFIX}"
 SECRET = "service secret 5"
@@ -63,6 +64,7 @@ def suffix() -> str:
 def entries() -> Iterator[str]:
     """All entries below the suffix's, in LDIF."""
     yield f"dn: {PEOPLE}\nobjectClass: organizationalUnit\nou: People\n\n"
+    yield f"dn: {SERVERS}\nobjectClass: organizationalUnit\nou: Servers\n\n"
     yield service(SERVICE_DN)
     yield service(READER_DN)
     for number in range(ORDINARY):

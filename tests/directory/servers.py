@@ -129,6 +129,7 @@ include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include {ROOT}/etc/ldap/nmsd-mail.schema
+include {ROOT}/etc/ldap/nmsd-config.schema
 pidfile {self.folder}/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -150,6 +151,8 @@ index entryUUID,entryCSN eq
 limits dn.exact="{SERVICE_DN}" size.pr=500 size.prtotal=unlimited
 overlay syncprov
 access to attrs=userPassword by dn.exact="{READER_DN}" read by anonymous auth by * none
+access to dn.subtree="{SERVERS}" by dn.subtree="{SERVERS}" read by dn.exact="{SERVICE_DN}" read by anonymous auth
+    by * none
 access to * by dn.exact="{SERVICE_DN}" read by dn.exact="{READER_DN}" read by anonymous auth by * none
 """
 
@@ -185,7 +188,8 @@ class Dirsrv(DirectoryServer):
         run(control, self._instance, "stop")
         run(control, self._instance, "tls", "import-ca", str(self.authority.certificate), "TestCA")
         run(control, self._instance, "tls", "import-server-key-cert", str(self.pair.certificate), str(self.pair.key))
-        shutil.copy(ROOT / "etc/ldap/98nmsd-mail.ldif", self._config_folder / "schema")
+        for name in ("98nmsd-mail.ldif", "98nmsd-config.ldif"):
+            shutil.copy(ROOT / "etc/ldap" / name, self._config_folder / "schema")
         self._own()
         self._run()
         self._configure()
@@ -270,6 +274,8 @@ aci: (targetattr!="userPassword || aci")(version 3.0; acl "search"; allow (read,
   userdn = "ldap:///{SERVICE_DN} || ldap:///{READER_DN}";)
 aci: (targetattr="userPassword")(version 3.0; acl "passwords"; allow (read, search, compare)
   userdn = "ldap:///{READER_DN}";)
+aci: (target="ldap:///{SERVERS}")(targetattr!="userPassword")(version 3.0; acl "servers";
+  allow (read, search, compare) userdn = "ldap:///cn=*,{SERVERS}";)
 
 """
 
