@@ -16,7 +16,7 @@ from ldap3 import MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server
 
 from tests.conftest import missing, require
 from tests.directory.authority import Authority, Pair
-from tests.directory.people import PEOPLE, READER_DN, SERVICE_DN, SUFFIX, entries, suffix
+from tests.directory.people import PEOPLE, READER_DN, SERVERS, SERVICE_DN, SUFFIX, entries, suffix
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30
