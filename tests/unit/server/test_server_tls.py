@@ -10,18 +10,31 @@ from typing import Any
 
 import gevent.ssl
 import pytest
+from OpenSSL import SSL
 
-from nmsd.config.services import CERTIFICATE
+from nmsd.config.services import CERTIFICATE, IMAP
 from nmsd.config.setting import Config
-from nmsd.server.settings import TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.settings import CLIENT_CA_FILE, CLIENT_CRL_FILES, TLS_CIPHERS, TLS_MIN_VERSION
 from nmsd.server.tls import Certificates, TlsUnavailable, certificate_problem
+from tests.directory.authority import HOUR, Authority, Pair
 from tests.unit.server.echo_service import PIECE
 from tests.unit.server.server_stand import Client, EventList, Stand, write_certificate
 
 
-@pytest.fixture
-def tls_stand(make_stand: Callable[..., Stand], certificates: Certificates) -> Stand:
-    return make_stand(certificates=certificates)
+def asking(folder: Path, **values: Any) -> Certificates:
+    """Certificates of a service that asks its clients for theirs."""
+    users = Authority(folder, "users-ca")
+    write_certificate(folder)
+    config = Config({CLIENT_CA_FILE.name: str(users.certificate), **values}, str(folder))
+    return Certificates(config, EventList(), time.time, IMAP.certificates)
+
+
+@pytest.fixture(params=["plain", "asking"])
+def tls_stand(
+    request: pytest.FixtureRequest, make_stand: Callable[..., Stand], certificates: Certificates, tmp_path: Path
+) -> Stand:
+    """Both kinds of TLS: the standard library's, and the one that asks clients for a certificate."""
+    return make_stand(certificates=certificates if request.param == "plain" else asking(tmp_path))
 
 
 def client_context(maximum: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> Any:
@@ -137,14 +150,177 @@ def test_old_versions_are_refused(tls_stand: Stand) -> None:
     tls_stand.settle(lambda: not tls_stand.sessions)
 
 
-def test_a_session_can_be_resumed_by_a_ticket(tls_stand: Stand) -> None:
-    context = client_context(ssl.TLSVersion.TLSv1_2)
-    first = secure(tls_stand.connect(tls=True), context)
-    assert first.line() == b"hello"
-    second = tls_stand.connect(tls=True)
-    second.sock = context.wrap_socket(second.sock, session=first.sock.session)
-    assert second.line() == b"hello"
-    assert second.sock.session_reused
+def test_a_session_can_be_resumed_by_a_ticket_but_not_where_certificates_are_asked_for(
+    make_stand: Callable[..., Stand], certificates: Certificates, tmp_path: Path
+) -> None:
+    for each, is_resumed in ((certificates, True), (asking(tmp_path), False)):
+        tls_stand = make_stand(certificates=each)
+        context = client_context(ssl.TLSVersion.TLSv1_2)
+        first = secure(tls_stand.connect(tls=True), context)
+        assert first.line() == b"hello"
+        second = tls_stand.connect(tls=True)
+        second.sock = context.wrap_socket(second.sock, session=first.sock.session)
+        assert second.line() == b"hello"
+        assert second.sock.session_reused is is_resumed
+
+
+# Clients' certificates
+
+
+def with_certificate(pair: Pair, version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> Any:
+    context = client_context(version)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_clients_certificate_is_told_to_the_conversation(
+    make_stand: Callable[..., Stand], tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    pair = (users := Authority(tmp_path, "users-ca")).user(("CN", "alice"))
+    certificates = asking(tmp_path, **{CLIENT_CA_FILE.name: str(save(users, tmp_path))})
+    stand = make_stand(certificates=certificates)
+    client = secure(stand.connect(tls=True), with_certificate(pair, version))
+    assert client.line() == b"hello"
+    assert stand.service.conversations[0].peer.certificate == pair.der
+    client = stand.greeted()
+    client.send(b"tls\n")
+    assert client.line() == b"begin tls"
+    secure(client, with_certificate(pair, version))
+    client.send(b"noop\n")
+    assert client.line() == b"ok"
+    assert stand.service.conversations[1].peer.certificate == pair.der
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_certificate_that_is_not_accepted_ends_no_session_and_the_log_says_why(
+    make_stand: Callable[..., Stand], tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    users = Authority(tmp_path, "users-ca")
+    certificates = asking(tmp_path, **{CLIENT_CA_FILE.name: str(save(users, tmp_path))})
+    stand = make_stand(certificates=certificates)
+    late = users.user(("CN", "alice"), begins=-48 * HOUR, ends=-HOUR)
+    client = secure(stand.connect(tls=True), with_certificate(late, version))
+    assert client.line() == b"hello"
+    assert stand.service.conversations[0].peer.certificate is None
+    assert stand.log.texts("Notice") == ["badlogin: [192.0.2.1] certificate cn=alice it has expired"]
+
+
+def test_where_a_certificate_is_required_a_session_without_one_ends(
+    make_stand: Callable[..., Stand], tmp_path: Path
+) -> None:
+    users = Authority(tmp_path, "users-ca")
+    logins = IMAP.certificates
+    assert logins is not None
+    values = {CLIENT_CA_FILE.name: str(save(users, tmp_path)), logins.require.name: True}
+    stand = make_stand(certificates=asking(tmp_path, **values))
+    late = users.user(("CN", "alice"), begins=-48 * HOUR, ends=-HOUR)
+    for context in (client_context(), with_certificate(late)):
+        client = secure(stand.connect(tls=True), context)
+        assert client.rest() == b"farewell: A client certificate is required here\n"
+    client = stand.greeted()
+    client.send(b"tls\n")
+    assert client.line() == b"begin tls"
+    assert secure(client).rest() == b"farewell: A client certificate is required here\n"
+    stand.settle(lambda: not stand.sessions)
+    assert stand.log.reasons() == ["no acceptable client certificate"] * 3
+    good = secure(stand.connect(tls=True), with_certificate(users.user(("CN", "alice"))))
+    assert good.line() == b"hello"
+
+
+def test_whoever_does_not_hold_the_key_of_a_certificate_is_nobody(
+    make_stand: Callable[..., Stand], tmp_path: Path
+) -> None:
+    users = Authority(tmp_path, "users-ca")
+    stand = make_stand(certificates=asking(tmp_path, **{CLIENT_CA_FILE.name: str(save(users, tmp_path))}))
+    alice, mallory = users.user(("CN", "alice")), users.user(("CN", "malle"))
+    while len(mallory.der) != len(alice.der):  # signatures differ in length by a byte or two
+        mallory = users.user(("CN", "malle"))
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)  # which shows certificates in the clear
+    context.use_certificate_file(str(mallory.certificate))
+    context.use_privatekey_file(str(mallory.key))
+    connection = SSL.Connection(context, None)
+    connection.set_connect_state()
+    client = stand.connect(tls=True)
+    for change in (False, True):
+        with pytest.raises(SSL.WantReadError):
+            connection.do_handshake()
+        said = connection.bio_read(1 << 16)
+        assert (mallory.der in said) is change
+        client.send(said.replace(mallory.der, alice.der))
+        connection.bio_write(client.sock.recv(1 << 16))
+    with pytest.raises(SSL.Error):
+        connection.do_handshake()
+    stand.settle(lambda: not stand.sessions)
+    assert stand.log.reasons()[0].startswith("TLS handshake failed")
+
+
+def test_new_authorities_and_lists_count_for_the_next_connection(
+    make_stand: Callable[..., Stand], tmp_path: Path
+) -> None:
+    users = Authority(tmp_path, "users-ca")
+    lists = users.write_list(tmp_path / "list")
+    values = {CLIENT_CA_FILE.name: str(save(users, tmp_path)), CLIENT_CRL_FILES.name: (str(lists),)}
+    certificates = asking(tmp_path, **values)
+    stand = make_stand(certificates=certificates)
+    pair = users.user(("CN", "alice"))
+
+    def accepted() -> bool:
+        client = secure(stand.connect(tls=True), with_certificate(pair))
+        assert client.line() == b"hello"
+        return stand.service.conversations[-1].peer.certificate is not None
+
+    assert accepted()
+    users.revoke(pair)
+    users.write_list(tmp_path / "new").rename(lists)
+    certificates.refresh()
+    assert not accepted()
+    lists.write_bytes(b"half a file")
+    certificates.refresh()
+    certificates.refresh()
+    log = certificates._log
+    assert isinstance(log, EventList)
+    assert log.texts("Error") == [
+        f"TLS certificate not loaded: {lists}: no revocation list, or a damaged one; the one in use stays"
+    ]
+    assert not accepted()
+
+
+def test_the_end_of_a_list_is_told_once(tmp_path: Path) -> None:
+    users = Authority(tmp_path, "users-ca")
+    lists = users.write_list(tmp_path / "list", ends=HOUR)
+    values = {CLIENT_CA_FILE.name: str(save(users, tmp_path)), CLIENT_CRL_FILES.name: (str(lists),)}
+    write_certificate(tmp_path)
+    log, now = EventList(), [time.time()]
+    certificates = Certificates(Config(values, str(tmp_path)), log, lambda: now[0], IMAP.certificates)
+    certificates.refresh()
+    assert log.texts("Warning") == []
+    now[0] += 3601
+    for _ in range(2):
+        certificates.refresh()
+        assert log.texts("Warning") == ["the revocation list of cn=users-ca has expired"]
+
+
+def test_a_service_without_certificate_logins_keeps_the_light_kind_of_tls(tmp_path: Path) -> None:
+    users = Authority(tmp_path, "users-ca")
+    logins = IMAP.certificates
+    assert logins is not None
+    write_certificate(tmp_path)
+    for values, given in (
+        ({CLIENT_CA_FILE.name: str(users.certificate)}, None),
+        ({}, logins),
+        ({CLIENT_CA_FILE.name: str(users.certificate), logins.allow.name: False}, logins),
+    ):
+        certificates = Certificates(Config(values, str(tmp_path)), EventList(), time.time, given)
+        assert isinstance(certificates.context(), ssl.SSLContext)
+
+
+def save(users: Authority, folder: Path) -> Path:
+    """A copy of the authority's certificate that nobody writes over."""
+    path = folder / "authorities.pem"
+    path.write_bytes(users.certificate.read_bytes())
+    return path
 
 
 # Certificates
