@@ -11,6 +11,7 @@ from nmsd.config import directory as configuration
 from nmsd.config.setting import Section
 from nmsd.console import settings as console
 from nmsd.directory import certmap
+from nmsd.directory import group_settings as groups
 from nmsd.directory import ldap_settings as ldap
 from nmsd.directory import sasl_settings as sasl
 from nmsd.directory import settings as directory
@@ -26,15 +27,15 @@ from nmsd.supervisor import settings as supervisor
 SECTIONS: Final[tuple[Section, ...]] = (
     services.GENERAL_SECTION,
     supervisor.SECTION,
-    endpoints.LISTEN_SECTION,
     configuration.SECTION,
+    endpoints.LISTEN_SECTION,
     services.TLS_SECTION,
     services.MESSAGE_SECTION,
     *(service.section() for service in services.MAIL_SERVICES),
     *(clients.section() for clients in admission.ADMISSION.values()),
     services.CONSOLE_SECTION,
-    imap.SECTION,
     console.SECTION,
+    imap.SECTION,
     pop3.SECTION,
     services.LMTP_SOCKET_SECTION,
     lmtp.SECTION,
@@ -44,6 +45,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     directory.SECTION,
     ldap.SECTION,
     directory.USER_SECTION,
+    groups.SECTION,
     sasl.SECTION,
     certmap.SECTION,
     log.SECTION,

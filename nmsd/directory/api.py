@@ -69,6 +69,14 @@ class Directory(Protocol):
     def accounts(self) -> Iterator[User]:
         """All users."""
 
+    def groups_of(self, user: User) -> frozenset[str]:
+        """The groups that a user is in, himself or through others, by distinguished name (small letters, no spaces that
+        do not count).  Raises DirectoryUnavailable."""
+
+    def is_member(self, user: User, group: str) -> bool:
+        """Whether a user is in the group of this name, mail address or distinguished name.  A name that several groups
+        have is nobody's.  Raises DirectoryUnavailable."""
+
     def scram_keys(self, login: str) -> ScramKeys | None:
         """What the directory holds of a user's password for SCRAM; None for nobody, or if it holds nothing.  Raises
         AmbiguousEntry, DirectoryUnavailable."""

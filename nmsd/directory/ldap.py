@@ -18,6 +18,7 @@ from nmsd.directory.entry_search import EntriesFound, EntrySearch
 from nmsd.directory.ldap_cache import Answer, Cache
 from nmsd.directory.ldap_changes import Change
 from nmsd.directory.ldap_entries import find_entries
+from nmsd.directory.ldap_groups import Groups
 from nmsd.directory.ldap_link import Outcome, Refusal
 from nmsd.directory.ldap_names import is_below
 from nmsd.directory.ldap_query import Queries, Query
@@ -63,6 +64,7 @@ class LdapDirectory:
         self.servers = Servers(config, log, clock)
         self.search = Search(config, self.servers, self.schema, self.queries.attributes, log, clock)
         self._traces = Traces(clock)
+        self._groups = Groups(config, self.servers, log, clock)
         self._cache: Cache[Record] = Cache(
             lambda: config[settings.CACHE_SIZE],
             lambda: config[settings.CACHE_TTL],
@@ -118,6 +120,14 @@ class LdapDirectory:
         """As the contract says.  Entries that cannot be understood are logged and left out."""
         return self.search.everybody(self.queries.everybody())
 
+    def groups_of(self, user: User) -> frozenset[str]:
+        """As the contract says."""
+        return self._groups.groups_of(user) if self.generation else frozenset()  # which looks whether to forget
+
+    def is_member(self, user: User, group: str) -> bool:
+        """As the contract says."""
+        return self._groups.is_member(user, group) if self.generation else False
+
     def find_entries(self, search: EntrySearch) -> EntriesFound:
         """As the contract says."""
         return find_entries(self._config, self.servers, self.schema, self.queries, search)
@@ -148,6 +158,7 @@ class LdapDirectory:
         self._all_changed = self._generation
         self._changed.clear()
         self._cache.clear()
+        self._groups.forget()
 
     def forget_entry(self, dn: str) -> None:
         """An entry changed: forgets what was learnt of it, and who was nobody."""
@@ -173,6 +184,7 @@ class LdapDirectory:
 
     def _changed_entry(self, change: Change) -> None:
         for dn in {change.dn, self._traces.name_of(change.identity)}:
+            self._groups.forget_entry(dn)
             if dn and is_below(dn, self._config[settings.BASE]):
                 self.forget_entry(dn)
                 self._told(dn)

@@ -28,7 +28,12 @@ def normal(dn: str) -> str:
 def is_below(dn: str, base: str) -> bool:
     """Whether the entry is the base or below it."""
     name, top = normal(dn), normal(base)
-    return not top or name == top or name.endswith("," + top)
+    if not top or name == top:
+        return True
+    if not name.endswith("," + top):
+        return False
+    before = name[: -len(top) - 1]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 0  # else the comma belongs to a value
 
 
 def _strip(part: str) -> str:

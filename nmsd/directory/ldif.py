@@ -13,9 +13,10 @@ from nmsd.directory.api import Standing, User
 from nmsd.directory.entry_search import MOST_ENTRIES, EntriesFound, EntryFound, EntrySearch
 from nmsd.directory.ldif_entries import LdifEntries
 from nmsd.directory.ldif_file import parse_ldif
+from nmsd.directory.ldif_groups import LdifGroups
 from nmsd.directory.password import fits, hash_password, verify_password
 from nmsd.directory.runtime import Log, Runtime
-from nmsd.directory.schema import Schema, schema_of, values
+from nmsd.directory.schema import Attributes, Schema, schema_of, values
 from nmsd.directory.scram import first_keys
 from nmsd.directory.settings import ARGON2_MEMORY, ARGON2_TIME, LDIF_FILE
 from nmsd.directory.users import BadEntry, read_user
@@ -37,7 +38,9 @@ class _Record:
 
 
 class _Users:
-    """The users of one state of the file, by login name and by address."""
+    """The users of one state of the file, by login name and by address, and its groups."""
+
+    groups: LdifGroups
 
     def __init__(self) -> None:
         self.records: list[_Record] = []
@@ -121,6 +124,14 @@ class LdifDirectory:
         """As the contract says."""
         for record in self._current().records:
             yield record.user
+
+    def groups_of(self, user: User) -> frozenset[str]:
+        """As the contract says."""
+        return self._current().groups.groups_of(user)
+
+    def is_member(self, user: User, group: str) -> bool:
+        """As the contract says."""
+        return self._current().groups.is_member(user, group)
 
     # Users in sessions
 
@@ -227,10 +238,12 @@ class LdifDirectory:
         with open(self._path, "rb") as file:
             data = file.read()
         users = _Users()
+        entries: list[tuple[str, Attributes]] = []
         schema = self._schema
         quotas = {*schema.size_quota, *schema.message_quota}
         for entry in parse_ldif(data).entries():
             attributes = entry.attributes()
+            entries.append((entry.dn, attributes))
             problem = ""
             try:
                 user = read_user(entry.dn, attributes, schema, self._config, self._domain)
@@ -241,6 +254,7 @@ class LdifDirectory:
                 user = read_user(entry.dn, rest, schema, self._config, self._domain)
             if user is not None:
                 users.add(_Record(user, tuple(values(attributes, schema.password)), problem))
+        users.groups = LdifGroups(self._config, entries, lambda words: self._log("Warning", "Account", words))
         return users
 
 

@@ -25,7 +25,8 @@ from nmsd.directory.settings import SCRAM_ITERATIONS
 from nmsd.directory.users import admit
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable, LoginRefused, UnknownPartition
 from nmsd.model.scram import ScramKeys
-from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING, STORE_ADMINS
+from nmsd.server.admins import is_admin
+from nmsd.server.settings import AUTH_CACHE_SIZE, AUTH_CACHE_TTL, BAD_LOGIN_WAITING
 from nmsd.server.throttle import Throttle
 from nmsd.store.api import Account, Store
 from nmsd.wire.protocol import Log
@@ -279,7 +280,9 @@ class DirectoryGate:
         name = self._config[ANONYMOUS_USER]
         user = self._directory.find(name) if name else None
         if user is None:
-            self._log("Warning", "Account", f"{ANONYMOUS_USER.name} names {name or 'nobody'}, and there is no such user")
+            self._log(
+                "Warning", "Account", f"{ANONYMOUS_USER.name} names {name or 'nobody'}, and there is no such user"
+            )
             raise LoginRefused("Anonymous logins are not possible just now", "UNAVAILABLE")
         return replace(user, is_anonymous=True)
 
@@ -333,8 +336,7 @@ class DirectoryGate:
         other = self._directory.find(authorize)
         if other is not None and other.account == user.account:
             return user
-        admins = {name.lower() for name in self._config[STORE_ADMINS]}
-        if not {login.lower(), user.uid.lower(), user.account} & admins:
+        if not is_admin(self._config, self._directory, user, login):
             raise LoginRefused("Not allowed to act as another user")
         if other is None:
             raise LoginRefused("No such user to act as")

@@ -142,6 +142,13 @@ STORE_ADMINS: Final = Setting(
     " backups of mailboxes need.",
     attribute="nsmsgAdmins",
 )
+STORE_ADMIN_GROUP: Final = Setting(
+    "store.serviceadmingroupdn",
+    kinds.text("a group's distinguished name"),
+    "",
+    "A group in the directory whose members count as if they were in store.admins, groups in it included. Empty: none."
+    " Use it where who administers mail is decided in the directory.",
+)
 
 
 def client_crl_paths(config: Config) -> tuple[str, ...]:
@@ -228,6 +235,7 @@ LOGIN_SECTION: Final = Section(
         BAD_LOGIN_FORGET,
         BAD_LOGIN_WAITING,
         STORE_ADMINS,
+        STORE_ADMIN_GROUP,
     ),
 )
 NAMES_SECTION: Final = Section(
