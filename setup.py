@@ -42,6 +42,7 @@ REQUIRES = [
     "argon2-cffi>=23.1",
     "PyJWT>=2.8",
     "flask>=2.3",
+    "flask-smorest>=0.44",
 ]
 TESTS = [
     "pytest>=8",
@@ -56,6 +57,7 @@ TESTS = [
     "py-spy>=0.3",
     "selenium>=4.10",
     "prometheus-client>=0.20",
+    "schemathesis>=4",
 ]
 
 

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "trace": ("nmsd.cli.trace:trace", "Write down what a user's clients and the server say."),
     "config": ("nmsd.cli.config:config", "Look at settings, change and check them."),
     "user": ("nmsd.cli.user:user", "Manage the users of the embedded directory."),
+    "token": ("nmsd.cli.token:token", "Make and revoke access tokens for programs."),
     "mailbox": ("nmsd.cli.mailbox:mailbox", "List, create, rename and delete mailboxes."),
     "account": ("nmsd.cli.account:account", "List and remove accounts."),
     "deliver": ("nmsd.cli.deliver:deliver", "Deliver a message from standard input."),

@@ -15,11 +15,13 @@ from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Config, Section, Setting
 from nmsd.console.back import Back
 from nmsd.console.logouts import Logouts
+from nmsd.console.tokens import Tokens
 from nmsd.directory.api import User
 from nmsd.directory.step import Step
 from nmsd.model.errors import DirectoryError, NmsdError
 from nmsd.model.message import Quota
-from nmsd.server.settings import STORE_ADMINS
+from nmsd.server.admins import is_admin
+from nmsd.server.settings import STORE_ADMIN_GROUP, STORE_ADMINS
 from nmsd.supervisor.control import CONSOLE, request
 from nmsd.supervisor.inquiry import ask_worker, ask_workers
 from nmsd.wire.protocol import Log
@@ -40,6 +42,7 @@ class Desk:
     log: Log
     secret: bytes
     logouts: Logouts
+    tokens: Tokens
     offload: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
     @property
@@ -58,8 +61,16 @@ class Desk:
         return None
 
     def is_admin(self, *names: str) -> bool:
-        """Whether one of a user's names is in store.admins."""
-        return not {name.lower() for name in self.config[STORE_ADMINS]}.isdisjoint(name.lower() for name in names)
+        """Whether the user with these names is one of store.admins, or of the group of administrators."""
+        if not {name.lower() for name in self.config[STORE_ADMINS]}.isdisjoint(name.lower() for name in names):
+            return True
+        if not names or not self.config[STORE_ADMIN_GROUP]:
+            return False
+        try:
+            user = self.back.directory.find(names[0])
+            return user is not None and is_admin(self.config, self.back.directory, user)
+        except DirectoryError:
+            return False
 
     # Settings
 

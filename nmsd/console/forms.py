@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from nmsd.config.load import Loaded, config_path
+from nmsd.config.load import Loaded
 from nmsd.config.problem import Problem
 from nmsd.config.setting import Reload, Setting
 
@@ -53,7 +53,7 @@ def make_field(setting: Setting[Any], loaded: Loaded) -> Field:
     kind = setting.kind
     value = loaded.config[setting]
     origin = loaded.origins.get(setting.name)
-    stronger = origin is not None and origin.source != config_path(loaded.config.instance)
+    stronger = origin is not None and origin.beats_file
     bounds = _RANGE.fullmatch(kind.spec)
     chosen = _CHOICE.fullmatch(kind.spec)
     choices: tuple[str, ...] = ("yes", "no") if kind.spec == "boolean" else ()

@@ -35,6 +35,7 @@ from nmsd.console.back import Back
 from nmsd.console.desk import Desk
 from nmsd.console.logouts import Logouts
 from nmsd.console.settings import MAX_PER_ADDRESS
+from nmsd.console.tokens import Tokens
 from nmsd.console.web import BODY_BYTES, make_app
 from nmsd.server.board import Board
 from nmsd.server.runtime import GeventRuntime
@@ -182,7 +183,8 @@ def run(
     back = open_back(board, runtime)
     # The same for the worker that takes over from this one, another after the server's next start.
     secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
-    house.app = make_app(Desk(config, sections, back, log, secret, Logouts(config.instance), runtime.offload))
+    logouts, tokens = Logouts(config.instance), Tokens(config.instance)
+    house.app = make_app(Desk(config, sections, back, log, secret, logouts, tokens, runtime.offload))
     pool = Pool(config[CONSOLE.max_sessions])
     servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
     over = Event()

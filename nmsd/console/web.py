@@ -23,6 +23,11 @@ from nmsd.config.services import CONSOLE, host_name
 from nmsd.console.desk import Desk
 from nmsd.console.pages import directory, explain, login, logs, mailboxes, metrics, server, services, sessions, users
 from nmsd.console.render import page
+from nmsd.console.rest import mail as rest_mail
+from nmsd.console.rest import server as rest_server
+from nmsd.console.rest import settings as rest_settings
+from nmsd.console.rest import users as rest_users
+from nmsd.console.rest.operation import PREFIX, RestApi, audit
 from nmsd.model.errors import NmsdError
 
 BODY_BYTES: Final = 1 << 16  # the longest form that is read
@@ -30,6 +35,7 @@ _PAGES: Final = (
     *(login.PAGE, server.PAGE, services.PAGE, users.PAGE, mailboxes.PAGE, directory.PAGE, explain.PAGE, sessions.PAGE),
     *(logs.PAGE, metrics.PAGE),
 )
+_REST: Final = (rest_server.BLUEPRINT, rest_settings.BLUEPRINT, rest_users.BLUEPRINT, rest_mail.BLUEPRINT)
 _OPEN: Final = frozenset({"login.show", "login.enter", "metrics.show", "static"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -52,14 +58,22 @@ def make_app(desk: Desk) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=BODY_BYTES,
+        API_TITLE="nmsd",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=PREFIX,
+        OPENAPI_JSON_PATH="openapi.json",
     )
     app.before_request(partial(_admit, app, desk))
     app.after_request(_protect)
-    app.register_error_handler(HTTPException, _tell_error)
+    app.after_request(audit)
     app.register_error_handler(NmsdError, _tell_trouble)
     app.context_processor(lambda: {"version": VERSION, "host": host_name(desk.config), "csrf": _token})
     for blueprint in _PAGES:
         app.register_blueprint(blueprint)
+    api = RestApi(app, _tell_error)
+    for blueprint in _REST:
+        api.register_blueprint(blueprint, url_prefix=PREFIX)
     return app
 
 
@@ -75,8 +89,8 @@ def _admit(app: Flask, desk: Desk) -> Response | None:
     g.user = None
     # The life of the cookie follows the setting as it is now.
     app.permanent_session_lifetime = timedelta(minutes=desk.config[CONSOLE.idle_timeout])
-    if request.endpoint == "static" or request.endpoint == "metrics.show":
-        return None
+    if request.endpoint in ("static", "metrics.show") or request.path.startswith("/api/"):
+        return None  # neither knows cookies
     g.user = login.current(desk)
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_token()
@@ -106,4 +120,6 @@ def _tell_error(error: HTTPException) -> Any:
 
 
 def _tell_trouble(error: NmsdError) -> Any:
+    if request.path.startswith("/api/"):
+        return {"code": 503, "status": "Service Unavailable", "message": str(error)}, 503
     return page("error.html", title="That did not work", told=str(error)), 503

@@ -11,7 +11,7 @@ from nmsd.console.render import desk, page
 from nmsd.log import LOGS
 
 PAGE = Blueprint("logs", __name__)
-_LINES: Final = 200
+LINES: Final = 200
 _BYTES: Final = 1 << 17
 
 
@@ -20,11 +20,13 @@ def show(name: str) -> Any:
     """The end of one file, the newest line first.  Only names of logs that there are name a file."""
     if name not in LOGS:
         abort(404)
-    lines = _tail(os.path.join(desk().instance, "log", f"{name}.log"))
+    lines = tail(desk().instance, name)
     return page("log.html", name=name, lines=lines[::-1])
 
 
-def _tail(path: str) -> list[str]:
+def tail(instance: str, name: str) -> list[str]:
+    """The last lines of a log, the newest last."""
+    path = os.path.join(instance, "log", f"{name}.log")
     try:
         with open(path, "rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -32,4 +34,4 @@ def _tail(path: str) -> list[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []
-    return (lines[1:] if end > _BYTES else lines)[-_LINES:]
+    return (lines[1:] if end > _BYTES else lines)[-LINES:]

@@ -21,7 +21,7 @@ def show() -> Any:
     names = desk().accounts(words)
     last = max(1, -(-len(names) // PER_PAGE))
     number = min(last, max(1, request.args.get("page", 1, int)))
-    accounts = [_facts(name) for name in names[(number - 1) * PER_PAGE : number * PER_PAGE]]
+    accounts = [account_facts(name) for name in names[(number - 1) * PER_PAGE : number * PER_PAGE]]
     return page("mailboxes.html", accounts=accounts, count=len(names), number=number, last=last, words=words)
 
 
@@ -36,11 +36,11 @@ def account() -> Any:
     if not found.exists():
         abort(404, "There is no such account.")
     subscribed = set(found.subscriptions())
-    return page("account.html", facts=_facts(name), mailboxes=found.mailboxes(), subscribed=subscribed)
+    return page("account.html", facts=account_facts(name), mailboxes=found.mailboxes(), subscribed=subscribed)
 
 
-def _facts(name: str) -> dict[str, Any]:
-    """One account; what cannot be read is said and does not hide the others."""
+def account_facts(name: str) -> dict[str, Any]:
+    """One account: `usage`, `quota`, `trouble`; what cannot be read is said and does not hide the others."""
     gevent.sleep(0)  # other requests have their turn
     facts: dict[str, Any] = {"name": name, "quota": desk().quota_of(name), "usage": None, "trouble": ""}
     try:

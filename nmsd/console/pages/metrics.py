@@ -9,6 +9,7 @@ from flask import Blueprint, abort, request
 
 from nmsd.console.openmetrics import render
 from nmsd.console.render import desk
+from nmsd.console.rest.operation import bearer
 
 PAGE = Blueprint("metrics", __name__)
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -19,7 +20,9 @@ _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 def show() -> Any:
     """All of them, as of now."""
     if not _is_loopback(request.remote_addr or ""):
-        abort(403, "The metrics are for clients on this machine.")
+        token = bearer(desk())
+        if token is None or "metrics" not in token.scopes:
+            abort(403, "The metrics are for clients on this machine, or with a token of the scope metrics.")
     status = desk().status()
     counters = list(desk().ask({"command": "counters"}))
     # Prometheus says that it takes both; only who asks for plain text alone gets the older format.

@@ -16,7 +16,7 @@ MOST: Final = 500  # shown at once; more are to be searched for
 def _found(words: str) -> dict[str, Any]:
     wanted = words.lower()
     found = [
-        {**session, **_state(session)}
+        described(session)
         for session in desk().sessions()
         if not wanted or any(wanted in str(session[name]).lower() for name in ("user", "address", "service", "id"))
     ]
@@ -24,13 +24,13 @@ def _found(words: str) -> dict[str, Any]:
     return {"sessions": found[:MOST], "count": len(found), "words": words, "most": MOST}
 
 
-def _state(session: dict[str, Any]) -> dict[str, str]:
-    """The state in a word, and the mailbox that is open."""
+def described(session: dict[str, Any]) -> dict[str, Any]:
+    """A session with its state in a word, and the mailbox that is open."""
     state = str(session["state"])
     for words in _WITH_MAILBOX:
         if state.startswith(words):
-            return {"state": words.split()[0], "mailbox": state.removeprefix(words)}
-    return {"state": state, "mailbox": ""}
+            return {**session, "state": words.split()[0], "mailbox": state.removeprefix(words)}
+    return {**session, "mailbox": ""}
 
 
 @PAGE.get("/sessions")
