@@ -164,6 +164,13 @@ class Entrance:
         return self._service.name + ("s" if self._peer.tls else "")
 
 
+def binds_logins(config: Config) -> bool:
+    """Whether there may be logins that are bound to their TLS channel."""
+    return holds_scram(config) and any(
+        _BY_NAME[name.encode("ascii")].need is Need.SCRAM_BINDING for name in config[MECH_LIST]
+    )
+
+
 def holds_scram(config: Config) -> bool:
     """Whether the directory in use is one that users' SCRAM keys are expected in."""
     return bool(config[SCRAM]) if config[HOSTS] else config[STORE_SCRAM]

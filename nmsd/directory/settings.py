@@ -89,7 +89,8 @@ SCRAM: Final = Setting(
     (),
     "The attributes of an LDAP entry that may hold keys for SCRAM-SHA-256, as RFC 5803 writes them: authPassword, or"
     " userPassword with a value in {SCRAM-SHA-256}. local.ugldapbinddn must be allowed to read them. Empty, the"
-    " default: SCRAM is not offered, for most directories hold no such keys, and clients that know it would try nothing else.",
+    " default: SCRAM is not offered, for most directories hold no such keys, and clients that know it would try nothing"
+    " else.",
     reload="worker",
 )
 SIZE_QUOTA: Final = _attribute("quota", ("mailQuota",), "the quota in bytes (-1 none, -2 the server's default)")

@@ -1,9 +1,11 @@
-"""TLS in which the client is asked for its certificate: pyOpenSSL's connection behind the face of a plain socket.
+"""TLS in which the client is asked for its certificate, or that SCRAM is to be bound to: pyOpenSSL's connection behind
+the face of a plain socket.
 
 The standard library's TLS ends the handshake when it does not like a client's certificate, and tells nobody why.  Here
 the handshake proves that the client holds the key of what it shows, and no more; whether that is accepted is decided by
 server.authorities afterwards, so that a client with an expired certificate may still give a password, and the log says
-what is wrong with it.  Such a connection takes some 9 KB more, which services that ask for no certificate do not pay.
+what is wrong with it.  Nor does it tell what TLS 1.3's channels are bound to.  Such a connection takes some 9 KB more,
+which services that want neither do not pay.
 
 Security: a session that is resumed shows its certificate no more, and might outlive it; so none is resumed.
 """
@@ -14,6 +16,7 @@ import os
 from _socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL, crypto
 
 from nmsd.server.authorities import Authorities
@@ -31,11 +34,14 @@ class ClientContext:
     """What the server's side of such connections shares.  Raises OSError (ssl.SSLError is one) for files or ciphers
     that are no good.  `end_point` is what channels are bound to by the server's certificate (RFC 5929 §4)."""
 
-    def __init__(self, certificate: str, key: str, minimum: str, ciphers: str, authorities: Authorities) -> None:
+    def __init__(
+        self, certificate: str, key: str, minimum: str, ciphers: str, authorities: Authorities | None = None
+    ) -> None:
+        """Clients are asked for a certificate if there are `authorities`."""
         self.authorities = authorities
-        self.end_point = b""
         try:
-            self.context = _make(certificate, key, minimum, ciphers, authorities.path)
+            self.end_point = end_point(certificate)
+            self.context = _make(certificate, key, minimum, ciphers, "" if authorities is None else authorities.path)
         except SSL.Error as error:
             raise ssl.SSLError(_words(error)) from None
 
@@ -86,11 +92,12 @@ class ClientSocket(socket):
         return self._connection.get_cipher_bits() or 0
 
     def bindings(self) -> tuple[tuple[bytes, bytes], ...]:
-        """What the channel can be bound to.  TLS 1.2 gives no tls-exporter without the extended master secret (RFC 9266
-        §4.2), which pyOpenSSL does not tell of."""
+        """What the channel can be bound to (RFC 5929, RFC 9266), once hands are shaken."""
         found = ((b"tls-server-end-point", self._end_point),) if self._end_point else ()
         if self._connection.get_protocol_version() < SSL.TLS1_3_VERSION:
-            return found
+            # The first Finished message is the client's, for no session is resumed.  There is no telling whether the
+            # extended master secret is in use, without which RFC 9266 §4.2 allows no tls-exporter.
+            return (*found, (b"tls-unique", self._connection.get_peer_finished() or b""))
         exported: bytes = self._connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         return (*found, (b"tls-exporter", exported))
 
@@ -149,9 +156,21 @@ def _make(certificate: str, key: str, minimum: str, ciphers: str, authorities: s
     context.set_cipher_list(ciphers.encode())
     context.use_certificate_chain_file(certificate)
     context.use_privatekey_file(key)
-    context.load_client_ca(authorities.encode())
-    context.set_verify(SSL.VERIFY_PEER, _let_pass)
+    if authorities:
+        context.load_client_ca(authorities.encode())
+        context.set_verify(SSL.VERIFY_PEER, _let_pass)
     return context
+
+
+def end_point(path: str) -> bytes:
+    """The hash of the server's certificate that the binding tls-server-end-point is (RFC 5929 §4.1); b'' for one whose
+    signature has no hash of its own.  Raises OSError."""
+    with open(path, "rb") as file:
+        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read()).to_cryptography()
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None:
+        return b""
+    return certificate.fingerprint(SHA256() if algorithm.name in ("md5", "sha1") else algorithm)
 
 
 def _let_pass(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, good: int) -> bool:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.hashes import SHA256
 from gevent import Timeout
 from OpenSSL import SSL, crypto
 
 from nmsd.config.services import CERTIFICATE, KEY, CertificateSettings
 from nmsd.config.setting import Config
+from nmsd.directory.entrance import binds_logins
 from nmsd.server.authorities import Authorities, Unusable
 from nmsd.server.client_tls import ClientContext, ClientSocket
 from nmsd.server.settings import (
@@ -40,15 +40,8 @@ else:
 
 EXPIRY_WARNING_DAYS: Final = 21
 
-
-class ServerContext(ssl.SSLContext):
-    """A context that knows what channels are bound to by the server's certificate (RFC 5929 §4)."""
-
-    end_point = b""
-
-
-Context = ServerContext | ClientContext
-"""The second kind asks the client for its certificate."""
+Context = ssl.SSLContext | ClientContext
+"""The second kind asks the client for its certificate, or knows what its channels can be bound to."""
 
 
 class TlsUnavailable(Exception):
@@ -102,6 +95,8 @@ class _Sources:
     ciphers: str
     clients: tuple[object, ...]
     """The same of clients' certificates; empty where they are asked for none."""
+    binds: bool
+    """Whether logins may be bound to the channel."""
 
 
 class Certificates:
@@ -164,7 +159,8 @@ class Certificates:
         self._loaded = sources
         self._refused = self._doubted = None
         self._warn_of_expiry(sources.certificate)
-        self._ends = self._context.authorities.ends() if isinstance(self._context, ClientContext) else []
+        asked = self._context.authorities if isinstance(self._context, ClientContext) else None
+        self._ends = [] if asked is None else asked.ends()
         self._warn_of_ends()
 
     def _load(self, sources: _Sources) -> Context:
@@ -172,14 +168,10 @@ class Certificates:
         if problem:
             raise TlsUnavailable(problem)
         files = sources.certificate, sources.key, sources.minimum, sources.ciphers
-        context: Context
         try:
             if sources.clients:
-                context = ClientContext(*files, Authorities(self._config, self._now))
-            else:
-                context = make_context(*files)
-            context.end_point = end_point(sources.certificate)
-            return context
+                return ClientContext(*files, Authorities(self._config, self._now))
+            return ClientContext(*files) if sources.binds else make_context(*files)
         except (OSError, Unusable) as error:
             raise TlsUnavailable(str(error)) from None
 
@@ -204,7 +196,8 @@ def _look(config: Config, logins: CertificateSettings | None) -> _Sources:
     if logins is not None and config[logins.allow] and config[CLIENT_CA_FILE]:
         paths = config.path(CLIENT_CA_FILE), *client_crl_paths(config)
         clients = paths, tuple(map(_version, paths)), config[CLIENT_CRL_CHECK], config[CLIENT_CRL_EXPIRED]
-    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS], clients)
+    binds = logins is not None and binds_logins(config)
+    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS], clients, binds)
 
 
 def _version(path: str) -> tuple[int, ...]:
@@ -215,20 +208,9 @@ def _version(path: str) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def end_point(path: str) -> bytes:
-    """The hash of a certificate that the binding tls-server-end-point is (RFC 5929 §4.1); b'' for a certificate whose
-    signature has no hash of its own.  Raises OSError."""
-    with open(path, "rb") as file:
-        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read()).to_cryptography()
-    algorithm = certificate.signature_hash_algorithm
-    if algorithm is None:
-        return b""
-    return certificate.fingerprint(SHA256() if algorithm.name in ("md5", "sha1") else algorithm)
-
-
-def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ServerContext:
+def make_context(certificate: str, key: str, minimum: str, ciphers: str) -> ssl.SSLContext:
     """A server's context.  Raises OSError (ssl.SSLError is one) for files or ciphers that are no good."""
-    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if minimum == "1.3" else ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers(ciphers)
@@ -273,10 +255,7 @@ def secured(peer: Peer, sock: ssl.SSLSocket | ClientSocket) -> Peer:
             peer, tls=True, cipher_bits=sock.cipher_bits(), certificate=sock.certificate, bindings=sock.bindings()
         )
     cipher = sock.cipher()
-    # The standard library gives nothing else to bind to that holds under TLS 1.3.
-    known = getattr(sock.context, "end_point", b"")
-    bindings = ((b"tls-server-end-point", known),) if known else ()
-    return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0, bindings=bindings)
+    return replace(peer, tls=True, cipher_bits=cipher[2] if cipher else 0)
 
 
 def certificate_refusal(sock: Socket) -> str:

@@ -27,6 +27,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "server": (
         *("model", "wire", "imap", "pop3", "lmtp", "store.api"),
         *("directory.api", "directory.users", "directory.access", "directory.certificate_name"),
+        *("directory.entrance", "directory.scram", "directory.sasl_settings", "directory.settings"),
     ),
     "supervisor": ("model", "wire.protocol", "log"),
     "settings": ("",),
