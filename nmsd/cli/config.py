@@ -16,7 +16,7 @@ from nmsd.cli.program import PROGRAM, program_environment
 from nmsd.config.edit import change_file
 from nmsd.config.entries import attribute_class
 from nmsd.config.file import Known, did_you_mean, known_settings, wrong_value
-from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, variable_name
+from nmsd.config.load import COMMAND_LINE, DEFAULT, Loaded, Origin, copied, variable_name
 from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Setting
 from nmsd.model.errors import NmsdError
@@ -229,8 +229,7 @@ def _check(instance: Instance) -> tuple[Sequence[Problem], Sequence[Problem]]:
     except ConfigError as error:
         return error.problems, ()
     loaded = outcome.loaded
-    for told in (*loaded.notes, *([f"the directory cannot be asked: {outcome.away}"] if outcome.away else [])):
-        click.echo(f"nmsd: {told}", err=True)
+    notes = [*loaded.notes, *([copied(outcome.away)] if outcome.away else [])]
     listeners = Listeners()
     try:
         status = request(instance.directory, {"command": "status"})
@@ -245,10 +244,10 @@ def _check(instance: Instance) -> tuple[Sequence[Problem], Sequence[Problem]]:
     finally:
         listeners.keep_only(())
     if loaded.problems:
-        return problems, ()
+        return problems, notes
     short = list(_shortages(loaded, descriptors))
     hopeless = [each.problem for each in short if each.hopeless]
-    return [*problems, *hopeless], [each.problem for each in short if not each.hopeless]
+    return [*problems, *hopeless], [*notes, *(each.problem for each in short if not each.hopeless)]
 
 
 def _descriptor_limit() -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from nmsd.cli.entries import fetch_entries, open_entries
+from nmsd.cli.entries import fetch_entries, opened
 from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import json_option, print_json, print_table
@@ -26,23 +26,23 @@ from nmsd.config.entries import (
     asked_attributes,
     interpret,
 )
-from nmsd.config.file import did_you_mean, known_settings, read_file
+from nmsd.config.file import Known, did_you_mean, known_settings, read_file
 from nmsd.config.load import Loaded, config_path
 from nmsd.config.local_copy import write_copy
 from nmsd.config.problem import ConfigError
+from nmsd.config.publish import Change, base_entry, edits, plan
 from nmsd.config.services import HOSTNAME
 from nmsd.config.setting import Config, Setting
 from nmsd.model.errors import DirectoryUnavailable, NmsdError
 
 if TYPE_CHECKING:
-    from nmsd.config.publish import Change
     from nmsd.directory.ldap_link import Account
 
 _SNAPSHOT: Final = re.compile(r"config-(\d+)")
 _HIDDEN: Final = "(secret)"
 
 
-def _known() -> dict[str, Setting[Any]]:
+def _known() -> Known:
     from nmsd.settings import SECTIONS
 
     return known_settings(SECTIONS)
@@ -88,10 +88,10 @@ def fetch(instance: Instance, overrides: Sequence[str], dry_run: bool, as_json: 
         print_json({"ok": False, "problems": [], "away": str(error)})
         return 1
     if as_json:
-        print_json({"ok": True, "problems": [], "away": "", "notes": fresh.notes})
+        print_json({"ok": True, "problems": [], "away": "", "notes": [note.as_dict() for note in fresh.notes]})
         return 0
     for note in fresh.notes:
-        click.echo(f"nmsd: {note}", err=True)
+        click.echo(f"nmsd: warning: {note}", err=True)
     values = interpret(entries, _known()).values
     for place in (SERVER_ENTRY, SHARED_ENTRY):
         if entries.base(place):
@@ -129,12 +129,9 @@ def publish(
     if shared and not loaded.config[SHARED_DN]:
         raise Failed([f"{SHARED_DN.name} names no shared entry; set it, or leave --shared out"], 2)
     texts = _chosen(instance, names, shared)
-    directory = open_entries(loaded, _account(bind_dn, password_stdin))
-    try:
-        known = _known()
+    known = _known()
+    with opened(loaded, _account(bind_dn, password_stdin)) as directory:
         before = directory.read(asked_attributes(known.values()), may_lack=True)
-        from nmsd.config.publish import base_entry, edits, plan
-
         changes = plan(before, place, texts, known)
         base = base_entry(before, place)
         if not dry_run and (changes or base is None):
@@ -143,8 +140,6 @@ def publish(
             elif SETTING_CLASS.lower() not in {name.lower() for name in base.classes}:
                 directory.change({base.dn: {"objectClass": ((), (SETTING_CLASS,))}})
             directory.change(edits(changes))
-    finally:
-        directory.close()
     _tell_changes(changes, base is None, before.base(place), known, as_json)
     if not dry_run:
         if move and texts:
@@ -302,7 +297,9 @@ def _rows(instance: Instance, entries: Entries) -> Iterator[_Row]:
     values = interpret(entries, _known()).values
     after = instance.read(entries=entries).config
     running = _in_force(instance.directory)
-    for setting in _known().values():
+    known = _known()
+    others = known.set_too((*file, *(name for place in values.values() for name in place)))
+    for setting in (*known.values(), *others):
         texts = [file.get(setting.name)]
         texts += [v.text if (v := values[place].get(setting.name)) else None for place in (SERVER_ENTRY, SHARED_ENTRY)]
         parsed = [setting.kind.parse(text) for text in texts if text is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nmsd.cli.directory import unlogged
@@ -13,22 +15,23 @@ if TYPE_CHECKING:
     from nmsd.directory.ldap_link import Account
 
 
-def open_entries(loaded: Loaded, account: Account | None = None) -> ConfigDirectory:
-    """The configuration directory; run by root, the process is the server's user from now on, for what a directory
-    answers is no business of root's."""
+@contextmanager
+def opened(loaded: Loaded, account: Account | None = None) -> Iterator[ConfigDirectory]:
+    """The configuration directory, asked as the server's user; `account` is who binds, if not the server."""
     from nmsd.directory.config_entries import ConfigDirectory
-    from nmsd.supervisor.privileges import become_server_user
+    from nmsd.supervisor.privileges import as_server_user
 
-    become_server_user(loaded)
-    return ConfigDirectory(loaded.config, unlogged, account)
+    with as_server_user(loaded):
+        directory = ConfigDirectory(loaded.config, unlogged, account)
+        try:
+            yield directory
+        finally:
+            directory.close()
 
 
 def fetch_entries(loaded: Loaded) -> Entries:
     """The entries as they are now.  Raises ConfigError, DirectoryUnavailable."""
     from nmsd.settings import SECTIONS
 
-    directory = open_entries(loaded)
-    try:
+    with opened(loaded) as directory:
         return directory.read(asked_attributes(setting for section in SECTIONS for setting in section.settings))
-    finally:
-        directory.close()

@@ -82,7 +82,7 @@ class EntryValues:
 
     values: dict[Place, dict[str, Value]] = field(default_factory=lambda: {place: {} for place in PLACES})
     problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
 
 def attribute_class(setting: Setting[Any]) -> str:
@@ -161,4 +161,5 @@ def _add_unknown(found: EntryValues, value: Value, known: Mapping[str, Setting[A
     if value.place == SERVER_ENTRY:
         found.problems.append(Problem("there is no such setting", mend, value.source, name=value.name))
     else:
-        found.notes.append(f"{value.source}: {value.name}: there is no such setting here, it is left out; {mend}")
+        what = "there is no such setting here, it is left out"
+        found.notes.append(Problem(what, mend, value.source, name=value.name))

@@ -45,6 +45,11 @@ class Origin:
         """Whether it is stronger than the file, so that a change of that would change nothing."""
         return self.source in (ENVIRONMENT, COMMAND_LINE)
 
+    @property
+    def note(self) -> str:
+        """What a form tells of a value from the directory, '' for others."""
+        return f"from the {self}; a value saved here holds for this server, and is stronger" if self.place else ""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -58,7 +63,7 @@ class Loaded:
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
     entries: Entries | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
     @property
     def lacks_entries(self) -> bool:
@@ -97,7 +102,7 @@ def read(
         texts[name], origins[name] = text, Origin(ENVIRONMENT)
     for name, text in _from_command_line(known, overrides, problems).items():
         texts[name], origins[name] = text, Origin(COMMAND_LINE)
-    notes: list[str] = []
+    notes: list[Problem] = []
     entries = _from_entries(known, Config(_parse(known, texts), instance), entries, texts, origins, problems, notes)
     config = Config(_parse(known, texts), instance)
     wrong = {problem.name for problem in problems}
@@ -130,6 +135,12 @@ def lacking(loaded: Loaded, why: str) -> Problem:
     return problem_of(
         loaded.config, HOSTS, loaded.origins, f"the settings there cannot be had, and there is no copy ({why}); {mend}"
     )
+
+
+def copied(why: str) -> Problem:
+    """What is to be told while the copy stands for a directory that could not be asked."""
+    what = f"the directory cannot be asked, a copy of its settings is used ({why})"
+    return Problem(what, "bring it back, or wait for it", name=HOSTS.name)
 
 
 def problem_of(config: Config, setting: Setting[Any], origins: Mapping[str, Origin], told: str) -> Problem:
@@ -195,7 +206,7 @@ def _from_entries(
     texts: dict[str, str],
     origins: dict[str, Origin],
     problems: list[Problem],
-    notes: list[str],
+    notes: list[Problem],
 ) -> Entries | None:
     """Adds what the entries say to what stronger sources leave open; gives the entries, if there are any."""
     if not local[HOSTS]:

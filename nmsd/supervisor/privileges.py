@@ -13,7 +13,8 @@ import pwd
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +90,29 @@ def become_server_user(loaded: Loaded) -> None:
     os.setgroups(identity.groups)
     os.setgid(identity.gid)
     os.setuid(identity.uid)
+
+
+@contextmanager
+def as_server_user(loaded: Loaded) -> Iterator[None]:
+    """Meanwhile this process, if it is root's, acts as the server's user: for what others answer is no business of
+    root's.  Where that user does not exist yet it stays root."""
+    try:
+        identity = find_identity(loaded.config, loaded.origins)
+    except ConfigError:
+        identity = None
+    if identity is None or identity.uid == 0:
+        yield
+        return
+    before = os.getegid(), os.getgroups()
+    os.setgroups(identity.groups)
+    os.setegid(identity.gid)
+    os.seteuid(identity.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(before[0])
+        os.setgroups(before[1])
 
 
 def _give(path: str, identity: Identity, folder: int | None = None) -> None:

@@ -36,7 +36,7 @@ class Outcome:
     def tell(self, log: EventLog) -> None:
         """Logs what an administrator should know of a directory whose settings are taken."""
         for note in self.loaded.notes:
-            log("Warning", "General", "not all settings in the directory are taken", why=note)
+            log("Warning", "General", "not all settings in the directory are taken", problem=note)
         if self.away and self.loaded.entries is not None:
             age = round(time.time() - self.loaded.entries.time)
             log(
