@@ -15,6 +15,7 @@ from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Config, Section, Setting
 from nmsd.console.back import Back
 from nmsd.console.logouts import Logouts
+from nmsd.console.samples import Samples
 from nmsd.console.tokens import Tokens
 from nmsd.directory.api import User
 from nmsd.directory.step import Step
@@ -43,6 +44,7 @@ class Desk:
     secret: bytes
     logouts: Logouts
     tokens: Tokens
+    samples: Samples
     offload: Callable[[Callable[[], Any]], Any] = lambda work: work()
 
     @property
@@ -122,6 +124,16 @@ class Desk:
                     "share": int(worker.get("memory") or 0) // max(1, len(found)),
                 }
                 yield from ({**session, **facts} for session in found)
+
+    def sample(self, now: float) -> None:
+        """Takes the sample of the minute, if it is due.  Raises NmsdError."""
+        if not self.samples.is_due(now):
+            return
+        status = self.status()
+        workers = [worker for each in status["services"] for worker in each["workers"]]
+        uptimes = {int(worker["pid"]): float(worker["uptime"]) for worker in workers}
+        answers = list(ask_workers(self.instance, {"command": "counters"}, status=status))
+        self.samples.take(answers, now, uptimes)
 
     def switch(self, command: str, service: str, who: str) -> None:
         """Starts, stops or restarts a mail service.  Raises ConfigError, NmsdError."""

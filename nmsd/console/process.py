@@ -34,9 +34,11 @@ from nmsd.config.setting import Config, Section
 from nmsd.console.back import Back
 from nmsd.console.desk import Desk
 from nmsd.console.logouts import Logouts
+from nmsd.console.samples import STEP_S, Samples
 from nmsd.console.settings import MAX_PER_ADDRESS
 from nmsd.console.tokens import Tokens
 from nmsd.console.web import BODY_BYTES, make_app
+from nmsd.model.errors import NmsdError
 from nmsd.server.board import Board
 from nmsd.server.runtime import GeventRuntime
 from nmsd.server.settings import READ_TIMEOUT, TLS_CIPHERS, TLS_MIN_VERSION
@@ -183,8 +185,9 @@ def run(
     back = open_back(board, runtime)
     # The same for the worker that takes over from this one, another after the server's next start.
     secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
-    logouts, tokens = Logouts(config.instance), Tokens(config.instance)
-    house.app = make_app(Desk(config, sections, back, log, secret, logouts, tokens, runtime.offload))
+    place = config.instance
+    desk = Desk(config, sections, back, log, secret, Logouts(place), Tokens(place), Samples(place), runtime.offload)
+    house.app = make_app(desk)
     pool = Pool(config[CONSOLE.max_sessions])
     servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
     over = Event()
@@ -210,12 +213,21 @@ def run(
     def stop() -> None:
         leave(min(2.0, stop_seconds()))
 
+    def sample() -> None:
+        while state == "ready":
+            try:
+                desk.sample(time.time())
+            except (NmsdError, OSError) as error:
+                log("Information", "Stats", "no sample was taken", error=error)
+            gevent.sleep(STEP_S / 4)
+
     status = StatusPipe(launch.status_fd, time.monotonic, stop)
     for number, action in ((signal.SIGTERM, stop), (signal.SIGUSR1, lambda: leave(_DRAIN_S)), (signal.SIGHUP, reload)):
         gevent.signal_handler(number, action)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for server in servers:
         server.start()
+    gevent.spawn(sample)
     while not over.is_set():
         facts = {"state": state, "pid": os.getpid(), "service": launch.service, "index": launch.index}
         status.tell({**facts, "sessions": len(pool), "max_sessions": pool.size})

@@ -21,7 +21,19 @@ from werkzeug.wrappers import Response
 from nmsd import VERSION
 from nmsd.config.services import CONSOLE, host_name
 from nmsd.console.desk import Desk
-from nmsd.console.pages import directory, explain, login, logs, mailboxes, metrics, server, services, sessions, users
+from nmsd.console.pages import (
+    charts,
+    directory,
+    explain,
+    login,
+    logs,
+    mailboxes,
+    metrics,
+    server,
+    services,
+    sessions,
+    users,
+)
 from nmsd.console.render import page
 from nmsd.console.rest import mail as rest_mail
 from nmsd.console.rest import server as rest_server
@@ -33,7 +45,7 @@ from nmsd.model.errors import NmsdError
 BODY_BYTES: Final = 1 << 16  # the longest form that is read
 _PAGES: Final = (
     *(login.PAGE, server.PAGE, services.PAGE, users.PAGE, mailboxes.PAGE, directory.PAGE, explain.PAGE, sessions.PAGE),
-    *(logs.PAGE, metrics.PAGE),
+    *(charts.PAGE, logs.PAGE, metrics.PAGE),
 )
 _REST: Final = (rest_server.BLUEPRINT, rest_settings.BLUEPRINT, rest_users.BLUEPRINT, rest_mail.BLUEPRINT)
 _OPEN: Final = frozenset({"login.show", "login.enter", "metrics.show", "static"})
