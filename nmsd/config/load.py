@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from nmsd.config.directory import HOSTS
@@ -132,9 +132,8 @@ def load(
 def lacking(loaded: Loaded, why: str) -> Problem:
     """The problem of settings that are in the directory, which could not be asked, and not here."""
     mend = f"bring the directory back, or start with the file alone: `nmsd config unset {HOSTS.name}`"
-    return problem_of(
-        loaded.config, HOSTS, loaded.origins, f"the settings there cannot be had, and there is no copy ({why}); {mend}"
-    )
+    told = f"the settings there cannot be had, and there is no copy ({why}); {mend}"
+    return replace(problem_of(loaded.config, HOSTS, loaded.origins, told), allowed="")
 
 
 def copied(why: str) -> Problem:
