@@ -12,6 +12,8 @@ from typing import Any, Final
 
 _DELIVERY: Final = "DELIVERY"
 
+_WORKER: Final = ("service", "worker", "pid")
+
 Labels = Mapping[str, str]
 Sample = tuple[str, Labels, float]
 """What comes behind the family's name, labels, value."""
@@ -28,11 +30,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Family:
-    """One metric: its name as it is defined, without what the samples of its kind have behind it."""
+    """One metric: its name as it is defined, without what the samples of its kind have behind it; `labels` are those of
+    its samples, but for `le` of histograms."""
 
     name: str
     kind: str
     unit: str
+    labels: tuple[str, ...]
     help: str
     collect: Callable[[Figures], Iterable[Sample]]
 
@@ -160,111 +164,207 @@ def _latency(key: str) -> Callable[[Figures], Iterator[Sample]]:
 
 FAMILIES: Final = (
     Family(
-        "nmsd_build", "info", "", "The version that runs.",
+        "nmsd_build",
+        "info",
+        "",
+        ("version",),
+        "The version that runs.",
         lambda figures: [("_info", {"version": str(figures.status["version"])}, 1)],
     ),
     Family(
-        "nmsd_start_time_seconds", "gauge", "seconds", "Start of the server, in seconds since the epoch.",
+        "nmsd_start_time_seconds",
+        "gauge",
+        "seconds",
+        (),
+        "Start of the server, in seconds since the epoch.",
         lambda figures: [("", {}, figures.status["started"])],
     ),
     Family(
-        "nmsd_service_up", "gauge", "", "Whether all workers of the service accept clients.",
+        "nmsd_service_up",
+        "gauge",
+        "",
+        ("service",),
+        "Whether all workers of the service accept clients.",
         _services("", lambda each: int(each["state"] == "running")),
     ),
     Family(
-        "nmsd_worker_deaths", "counter", "", "Workers that died and were replaced.",
+        "nmsd_worker_deaths",
+        "counter",
+        "",
+        ("service",),
+        "Workers that died and were replaced.",
         _services("_total", lambda each: each["restarts"]),
     ),
     Family(
-        "nmsd_workers_max", "gauge", "", "Workers that the service should have.",
+        "nmsd_workers_max",
+        "gauge",
+        "",
+        ("service",),
+        "Workers that the service should have.",
         _services("", lambda each: each.get("processes", 0)),
     ),
-    Family("nmsd_descriptors", "gauge", "", "File descriptors open.", _process_fact("descriptors")),
-    Family("nmsd_descriptors_max", "gauge", "", "Limit of file descriptors.", _process_fact("descriptor_limit")),
-    Family("nmsd_memory_bytes", "gauge", "bytes", "Resident memory.", _process_fact("memory")),
-    Family("nmsd_cpu_seconds", "counter", "seconds", "Processor time used.", _process_fact("cpu", "_total")),
-    Family("nmsd_sessions", "gauge", "", "Sessions there are.", _worker_fact("sessions")),
-    Family("nmsd_sessions_max", "gauge", "", "Most sessions the worker serves.", _worker_fact("max_sessions")),
+    Family("nmsd_descriptors", "gauge", "", _WORKER, "File descriptors open.", _process_fact("descriptors")),
     Family(
-        "nmsd_sessions_most", "gauge", "", "Most sessions there were at a time since the worker's start.",
+        "nmsd_descriptors_max", "gauge", "", _WORKER, "Limit of file descriptors.", _process_fact("descriptor_limit")
+    ),
+    Family("nmsd_memory_bytes", "gauge", "bytes", _WORKER, "Resident memory.", _process_fact("memory")),
+    Family("nmsd_cpu_seconds", "counter", "seconds", _WORKER, "Processor time used.", _process_fact("cpu", "_total")),
+    Family("nmsd_sessions", "gauge", "", _WORKER, "Sessions there are.", _worker_fact("sessions")),
+    Family("nmsd_sessions_max", "gauge", "", _WORKER, "Most sessions the worker serves.", _worker_fact("max_sessions")),
+    Family(
+        "nmsd_sessions_most",
+        "gauge",
+        "",
+        _WORKER,
+        "Most sessions there were at a time since the worker's start.",
         _worker_fact("most"),
     ),
-    Family("nmsd_sessions_idle", "gauge", "", "Sessions that wait for their client.", _worker_fact("idle")),
-    Family("nmsd_sessions_watching", "gauge", "", "Sessions in IMAP's IDLE.", _worker_fact("watching")),
+    Family("nmsd_sessions_idle", "gauge", "", _WORKER, "Sessions that wait for their client.", _worker_fact("idle")),
+    Family("nmsd_sessions_watching", "gauge", "", _WORKER, "Sessions in IMAP's IDLE.", _worker_fact("watching")),
     Family(
-        "nmsd_sessions_retired", "counter", "",
-        "Sessions ended for a newer one of the same user or address at the maximum.", _worker_fact("retired", "_total"),
+        "nmsd_sessions_retired",
+        "counter",
+        "",
+        _WORKER,
+        "Sessions ended for a newer one of the same user or address at the maximum.",
+        _worker_fact("retired", "_total"),
     ),
-    Family("nmsd_threads", "gauge", "", "Commands in execution.", _worker_fact("threads")),
-    Family("nmsd_threads_max", "gauge", "", "Most commands in execution at once.", _worker_fact("max_threads")),
-    Family("nmsd_threads_waiting", "gauge", "", "Commands that wait for their turn.", _worker_fact("waiting")),
+    Family("nmsd_threads", "gauge", "", _WORKER, "Commands in execution.", _worker_fact("threads")),
     Family(
-        "nmsd_native_work", "gauge", "",
+        "nmsd_threads_max", "gauge", "", _WORKER, "Most commands in execution at once.", _worker_fact("max_threads")
+    ),
+    Family("nmsd_threads_waiting", "gauge", "", _WORKER, "Commands that wait for their turn.", _worker_fact("waiting")),
+    Family(
+        "nmsd_native_work",
+        "gauge",
+        "",
+        (*_WORKER, "kind"),
         "Work that native threads do or have before them, by kind (work: writes, passwords, directory; commit).",
         _within("native", "kind"),
     ),
     Family(
-        "nmsd_native_threads_max", "gauge", "", "Most native threads for each kind of work.",
+        "nmsd_native_threads_max",
+        "gauge",
+        "",
+        _WORKER,
+        "Most native threads for each kind of work.",
         _worker_fact("max_native"),
     ),
-    Family("nmsd_connections", "counter", "", "Connections taken.", _worker_fact("connections", "_total")),
+    Family("nmsd_connections", "counter", "", _WORKER, "Connections taken.", _worker_fact("connections", "_total")),
     Family(
-        "nmsd_connections_refused", "counter", "",
+        "nmsd_connections_refused",
+        "counter",
+        "",
+        (*_WORKER, "reason"),
         "Connections refused, by reason (full: no room for more sessions; filter: an access filter).",
         _split("reason", {"rejected": "full", "kept_out": "filter"}, "_total"),
     ),
     Family(
-        "nmsd_traffic_bytes", "counter", "bytes",
+        "nmsd_traffic_bytes",
+        "counter",
+        "bytes",
+        (*_WORKER, "direction"),
         "Bytes of clients' sessions, under TLS as they were before encryption, by direction (in: from clients).",
         _split("direction", {"received": "in", "sent": "out"}, "_total"),
     ),
     Family(
-        "nmsd_logins", "counter", "", "Logins by outcome (good, failed).",
+        "nmsd_logins",
+        "counter",
+        "",
+        (*_WORKER, "outcome"),
+        "Logins by outcome (good, failed).",
         _split("outcome", {"logins": "good", "bad_logins": "failed"}, "_total"),
     ),
     Family(
-        "nmsd_commands", "counter", "", "Commands by name and outcome (ok, no, bad; ok, err; ok, 4xx, 5xx).", _commands
+        "nmsd_commands",
+        "counter",
+        "",
+        (*_WORKER, "command", "outcome"),
+        "Commands by name and outcome (ok, no, bad; ok, err; ok, 4xx, 5xx).",
+        _commands,
     ),
-    Family("nmsd_deliveries", "counter", "", "Messages by recipient and outcome (ok, 4xx, 5xx).", _deliveries),
     Family(
-        "nmsd_command_duration_seconds", "histogram", "seconds",
+        "nmsd_deliveries",
+        "counter",
+        "",
+        (*_WORKER, "outcome"),
+        "Messages by recipient and outcome (ok, 4xx, 5xx).",
+        _deliveries,
+    ),
+    Family(
+        "nmsd_command_duration_seconds",
+        "histogram",
+        "seconds",
+        _WORKER,
         "Time from when a command was there until its answer was made, waiting for its turn included.",
         _latency("command"),
     ),
     Family(
-        "nmsd_delivery_duration_seconds", "histogram", "seconds",
-        "Time from the end of a message until it was stored for a recipient, or could not be.", _latency("delivery"),
+        "nmsd_delivery_duration_seconds",
+        "histogram",
+        "seconds",
+        _WORKER,
+        "Time from the end of a message until it was stored for a recipient, or could not be.",
+        _latency("delivery"),
     ),
     Family(
-        "nmsd_directory_duration_seconds", "histogram", "seconds",
-        "Time until the users' directory had answered a question, from its cache or not.", _latency("directory"),
+        "nmsd_directory_duration_seconds",
+        "histogram",
+        "seconds",
+        _WORKER,
+        "Time until the users' directory had answered a question, from its cache or not.",
+        _latency("directory"),
     ),
     Family(
-        "nmsd_commit_duration_seconds", "histogram", "seconds",
+        "nmsd_commit_duration_seconds",
+        "histogram",
+        "seconds",
+        _WORKER,
         "Time until a write was on the disk, the wait for its account's commit included.",
         _latency("commit"),
     ),
     Family(
-        "nmsd_directory_server_up", "gauge", "",
+        "nmsd_directory_server_up",
+        "gauge",
+        "",
+        (*_WORKER, "server"),
         "Whether a directory server is asked: 0 while it is left alone because it does not answer.",
         _within("directory_servers", "server"),
     ),
     Family(
-        "nmsd_store_writes", "gauge", "", "Writes under way or waiting for their account's next commit.",
+        "nmsd_store_writes",
+        "gauge",
+        "",
+        _WORKER,
+        "Writes under way or waiting for their account's next commit.",
         _worker_fact("store_writes"),
     ),
-    Family("nmsd_store_open_accounts", "gauge", "", "Accounts whose files are open.", _worker_fact("store_open")),
     Family(
-        "nmsd_store_open_accounts_max", "gauge", "", "Most accounts whose files are kept open.",
+        "nmsd_store_open_accounts", "gauge", "", _WORKER, "Accounts whose files are open.", _worker_fact("store_open")
+    ),
+    Family(
+        "nmsd_store_open_accounts_max",
+        "gauge",
+        "",
+        _WORKER,
+        "Most accounts whose files are kept open.",
         _worker_fact("max_store_open"),
     ),
     Family(
-        "nmsd_log_events_lost", "counter", "", "Events that could not be written to the log.",
+        "nmsd_log_events_lost",
+        "counter",
+        "",
+        _WORKER,
+        "Events that could not be written to the log.",
         _worker_fact("lost_events", "_total"),
     ),
     Family(
-        "nmsd_setting", "gauge", "", "Every setting that is a number, and with it every limit, in its own unit.",
+        "nmsd_setting",
+        "gauge",
+        "",
+        ("name",),
+        "Every setting that is a number, and with it every limit, in its own unit.",
         lambda figures: [("", {"name": name}, value) for name, value in sorted(figures.settings.items())],
     ),
-)  # fmt: skip
+)
 """All metrics, in the order they are told in."""

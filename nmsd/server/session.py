@@ -290,7 +290,7 @@ class Session:
 
     def _read(self) -> None:
         try:
-            data = self._receive()
+            data = self._receive_secure() if self.peer.tls else self._pump.receive(self._sock)
         except WANT_READ:
             return
         except OSError as error:
@@ -305,10 +305,8 @@ class Session:
             self._stop_reading()
         self.conversation.feed(data)
 
-    def _receive(self) -> bytes:
+    def _receive_secure(self) -> bytes:
         pump = self._pump
-        if not self.peer.tls:
-            return pump.receive(self._sock)
         while True:
             try:
                 data = pump.receive(self._sock)
@@ -321,7 +319,7 @@ class Session:
 
     def _perform(self, job: Job, out: list[bytes]) -> bool:
         """Runs the job; False if it is not finished: the session is closed, or the job has said that it must wait."""
-        due = self._pump.turns.due
+        turns = self._pump.turns
         size = sum(map(len, out)) if out else 0
         pieces = 0
         for piece in job.output:
@@ -330,7 +328,7 @@ class Session:
                 out.append(piece)
                 size += len(piece)
                 # Inline jobs are short; the clock is looked at now and then, in case one is not.
-                if size < SEND_BYTES and (pieces & 15 if job.inline else not due()):
+                if size < SEND_BYTES and (pieces & 15 if job.inline else not turns.due()):
                     continue
             self._flush(out)
             size = 0
@@ -342,8 +340,8 @@ class Session:
             elif piece is Control.YIELD and job.inline:
                 job.inline = False
                 return False
-            if piece is Control.YIELD or due():
-                self._pump.turns.take()
+            if piece is Control.YIELD or turns.due():
+                turns.take()
         return True
 
     def _flush(self, out: list[bytes]) -> None:

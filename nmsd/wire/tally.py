@@ -4,10 +4,11 @@ Not shared between threads: counted in the event loop's only.
 """
 
 from bisect import bisect_left
-from typing import Any
+from typing import Any, Final
 
 BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The upper bounds of a histogram's buckets, in seconds; a last bucket holds what took longer."""
+_FIRST_S: Final = 0.0001
 
 
 class Histogram:
@@ -21,9 +22,12 @@ class Histogram:
 
     def observe(self, seconds: float) -> None:
         """One more that took so long.  Clocks that were set back count as no time."""
-        if seconds < 0.0:
-            seconds = 0.0
-        self._counts[bisect_left(BOUNDS_S, seconds)] += 1
+        if seconds <= _FIRST_S:  # most do, and a search for the bucket would take longer than all the rest
+            self._counts[0] += 1
+            if seconds < 0.0:
+                return
+        else:
+            self._counts[bisect_left(BOUNDS_S, seconds)] += 1
         self._total += seconds
 
     def read(self) -> dict[str, Any]:
