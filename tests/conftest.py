@@ -13,6 +13,8 @@ from tests.clients.harness import Instance, Person, instance_directory
 
 Maker = Callable[..., Instance]
 
+pytest_plugins = ["tests.directory.fixtures"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*programs): runs real programs, which must be installed")

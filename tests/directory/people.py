@@ -28,9 +28,9 @@ def ssha(word: str) -> str:
     return "{SSHA}" + b64encode(hashlib.sha1(word.encode() + salt).digest() + salt).decode()
 
 
-def person(uid: str, *lines: str, mail: str = "", rdn: str = "", secret: str | None = None) -> str:
+def person(uid: str, *lines: str, mail: str = "", rdn: str = "", secret: str | None = None, plain: str = "") -> str:
     """The entry of a user in LDIF; `rdn` where the uid needs escapes there."""
-    hashed = ssha(password(uid) if secret is None else secret)
+    hashed = plain or ssha(password(uid) if secret is None else secret)
     return "\n".join(
         [
             f"dn: uid={rdn or uid},{PEOPLE}",
