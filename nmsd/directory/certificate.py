@@ -108,6 +108,7 @@ class CertificateMapper:
         self._path = config.path(CERTMAP_FILE)
         self._stamp: tuple[int, ...] | None = None
         self._map: CertificateMap | None = None
+        self._refresh()
 
     def user_of(self, certificate: bytes) -> User:
         """The user.  Raises BadCredentials with the reason for the log, AmbiguousEntry, DirectoryUnavailable."""

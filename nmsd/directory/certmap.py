@@ -28,8 +28,8 @@ CERTMAP_FILE: Final = Setting(
     kinds.path(),
     "etc/certmap.conf",
     "The rules by which users' certificates stand for their entries, in the format of Netscape's certmap.conf. They"
-    " count for the next login after a change; while the file is not there, or has mistakes in it, those that were good"
-    " last, at first the ones that nmsd comes with.",
+    " count for the next login after a change; a file with mistakes in it leaves those that were good before, and"
+    " without a file the ones that nmsd comes with hold.",
 )
 
 SHIPPED: Final = """\
