@@ -84,9 +84,7 @@ class Ousting:
     def tick(self) -> None:
         """Every second."""
         if not self._is_told:
-            last, self._last = self._last, self._generation()
-            if last != self._last:
-                self._anything()
+            self._work.set()  # reading a file that has changed waits, and who waits must not be the hub
         now = self._clock()
         while self._later:
             dn, due = next(iter(self._later.items()))  # the first is due first, or not much later
@@ -111,10 +109,14 @@ class Ousting:
     def _run(self) -> None:
         while True:
             self._work.wait()
+            self._work.clear()
+            if not self._is_told:
+                last, self._last = self._last, self._generation()
+                if last != self._last:
+                    self._anything()
             while self._due:
                 dn = next(iter(self._due))
                 self._pool.spawn(self._look, dn, self._due.pop(dn))
-            self._work.clear()
 
     def _look(self, dn: str, pushed: bool) -> None:
         account = self._gate.account_of(dn)
