@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -85,6 +86,12 @@ def _print(answer: dict[str, Any]) -> None:
     for service in answer["services"]:
         for text in _remarks(service):
             click.echo(f"\n{service['name']}: {text}")
+    directory = answer.get("directory") or {}
+    if directory.get("away"):
+        age = duration(time.time() - directory["read"])
+        click.echo(
+            f"\nsettings in the directory: as they were {age} ago, for it could not be asked: {directory['away']}"
+        )
 
 
 def _state(service: dict[str, Any]) -> str:

@@ -294,6 +294,7 @@ class Supervisor:
         if self._state == "running":
             self._state = "reloading"
         late = self._changed_for_restart(loaded)
+        self._outcome = outcome
         self._order(loaded)
         self._waiting.append(lambda answer: reply({**answer, "restart_needed": late}))
 
@@ -392,6 +393,7 @@ class Supervisor:
             "state": self._state,
             "started": round(self._started, 3),
             "uptime": round(time.time() - self._started, 1),
+            **self._outcome.facts(),
             "services": [service_facts(service, self._ground.listeners, now) for service in self._services.values()],
         }
 

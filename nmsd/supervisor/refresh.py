@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from nmsd.config.directory import CONNECT_TIMEOUT, HOSTS, TIMEOUT
 from nmsd.config.load import Loaded, lacking
@@ -46,6 +46,11 @@ class Outcome:
                 age_s=age,
                 why=self.away,
             )
+
+    def facts(self) -> dict[str, Any]:
+        """For the status: when the settings in the directory were read, if some are in force, and why not later."""
+        entries = self.loaded.entries
+        return {} if entries is None else {"directory": {"read": round(entries.time), "away": self.away}}
 
 
 Then = Callable[[Outcome], None]

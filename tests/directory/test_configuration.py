@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -483,6 +484,7 @@ def test_two_servers_with_one_shared_entry_see_one_change_at_reload(room: Room, 
     ]
     for instance in instances:
         instance.nmsd("reload")
+    assert json.loads(instances[0].nmsd("status", "--json").stdout)["directory"]["away"] == ""
     assert greeting(instances[0]).endswith(b" mx1.example.com after\r\n")
     assert greeting(instances[1]).endswith(b" mx2.example.com after\r\n")
     assert instances[0].nmsd("config", "diff").stdout == b"no differences\n"
@@ -499,6 +501,9 @@ def test_a_server_starts_and_reloads_from_the_copy_and_logs_that_once(
     relay.die()
     instance.start()
     assert b"from the entry" in greeting(instance)
+    told = json.loads(instance.nmsd("status", "--json").stdout)["directory"]
+    assert str(relay.port) in told["away"]
+    assert b"settings in the directory: as of" in instance.nmsd("status").stdout
     [line] = [line for line in log_lines(instance) if "a copy of its settings is used" in line]
     assert "age_s=" in line
     assert str(relay.port) in line
@@ -508,6 +513,21 @@ def test_a_server_starts_and_reloads_from_the_copy_and_logs_that_once(
     relay.revive()
     instance.nmsd("reload")
     assert sum("a copy of its settings is used" in line for line in log_lines(instance)) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root starts servers that run as another user")
+def test_what_root_writes_is_read_and_the_copy_is_the_server_users(home: Room, make_instance: Maker) -> None:
+    home.add_own(setting("service.imap.banner", "there"))
+    instance = made(make_instance, home.settings())
+    copy = Path(copy_path(str(instance.directory)))
+    assert copy.stat().st_uid == copy.parent.stat().st_uid
+    text = instance.configuration.read_text()
+    instance.configuration.unlink()
+    instance.configuration.write_text(text.replace("service.pop.enable = no", "service.imap.banner = here"))
+    instance.configuration.chmod(0o600)
+    instance.nmsd("reload")
+    assert b" here\r\n" in greeting(instance)
+    assert instance.configuration.stat().st_uid == 0
 
 
 def log_lines(instance: Instance) -> list[str]:
