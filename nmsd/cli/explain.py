@@ -94,6 +94,7 @@ def steps(
 ) -> Iterator[Step]:
     """The way of a login, step by step, as the command and the console show it; the last one is the result.
     `certificates`: the client's, in DER, and others that it sends along; None for a login by password."""
+    from nmsd.directory.access import explain_filters
     from nmsd.directory.step import Step
     from nmsd.directory.users import checks
 
@@ -102,6 +103,10 @@ def steps(
         if step.good is False:
             refusals.append(f"{step.what}: {step.found}")
         yield step
+    let_in, told = explain_filters(config, service, address, None)
+    yield Step("access filters", let_in, told)
+    if let_in is False:
+        refusals.append(f"access filters: {told}")
     if certificates is None:
         directory = _open(config)
         user, missing = yield from _user_steps(config, directory, login)
@@ -122,6 +127,12 @@ def steps(
         if refusal:
             yield Step("result", False, refusal)
             return
+    if let_in is None:
+        names = frozenset(name.lower() for name in (login, user.uid, user.account, *user.aliases) if name)
+        let_in, told = explain_filters(config, service, address, names)
+        yield Step("access filters", let_in, told)
+        if not let_in:
+            refusals.append(f"access filters: {told}")
     for check in checks(user, service, address):
         told = check.found if check.refusal is None else f"{check.found}; the client is told: {check.refusal}"
         yield Step(check.what, check.refusal is None, told)

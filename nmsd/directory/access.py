@@ -66,20 +66,23 @@ def host_name(address: str, resolver: Resolver = socket) -> str:
 
 
 def explain_filters(
-    config: Config, service: str, address: str, users: frozenset[str], name_of: NameOf = host_name
-) -> tuple[bool, str]:
+    config: Config, service: str, address: str, users: frozenset[str] | None, name_of: NameOf = host_name
+) -> tuple[bool | None, str]:
     """Whether the filters of the service (imap, imaps, pop, pops) let a client in who logs in under one of these names,
-    and the rule that decides, in words.  Blocks where a rule has host names in it."""
+    and the rule that decides, in words.  Without `users`: before the login, where None says that it hangs on that.
+    Blocks where a rule has host names in it."""
     settings = filter_settings(service.removesuffix("s"))
     filters = (*config[settings.allowed], *config[settings.not_allowed]) if settings else ()
     if settings is None or not filters:
         return True, "none"
     verdict = rules.judge(filters, service, Client(address, name_of, users))
-    allowed = bool(verdict.allowed)
+    if verdict.allowed is None:
+        told = " $ ".join(dict.fromkeys(rule.text for rule in filters if rule.names_users()))
+        return None, f"it hangs on who logs in: {told}"
     if verdict.rule is not None:
         setting = settings.allowed if verdict.rule.allows else settings.not_allowed
-        return allowed, f"decided by {setting.name}: {verdict.rule.text}"
-    if allowed:
+        return verdict.allowed, f"decided by {setting.name}: {verdict.rule.text}"
+    if verdict.allowed:
         return True, f"none of {settings.allowed.name} and {settings.not_allowed.name} matches, so the client may enter"
     return False, f"none of {settings.allowed.name} matches, and {settings.not_allowed.name} is empty"
 

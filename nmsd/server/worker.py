@@ -30,6 +30,7 @@ from nmsd.server.tls import TlsUnavailable, shake_hands
 from nmsd.wire.protocol import Peer
 
 REFUSALS: Final = 32  # clients on the TLS port that are told at the same time that there is no room
+DOUBT_S: Final = 0.05  # how often a worker that is otherwise done looks whether somebody is still at the door
 GOODBYE: Final = "Server is shutting down"
 
 
@@ -166,7 +167,7 @@ class Worker:
     def let_in(self, sock: Socket, peer: Peer, tls: bool) -> None:
         """Opens a session, or tells that there is no room."""
         sessions = self.pump.sessions
-        if sessions.full() or self._state == boards.DRAINING:
+        if sessions.full() or self._stopping:
             self.refuse(sock, tls)
             return
         try:
@@ -265,6 +266,9 @@ class Worker:
 
     def _end_when_empty(self) -> None:
         self.pump.sessions.join()
+        while self.doubts or len(self.pump.sessions):  # who was at the door already is still let in
+            gevent.sleep(DOUBT_S)
+            self.pump.sessions.join()
         self._over.set()
 
     def _say_farewell(self, seconds: float) -> None:
