@@ -22,6 +22,7 @@ from nmsd.config.entries import (
     SETTING_CLASS,
     SHARED_ENTRY,
     Entries,
+    Entry,
     Place,
     asked_attributes,
     interpret,
@@ -36,6 +37,7 @@ from nmsd.config.setting import Config, Setting
 from nmsd.model.errors import DirectoryUnavailable, NmsdError
 
 if TYPE_CHECKING:
+    from nmsd.directory.config_entries import ConfigDirectory
     from nmsd.directory.ldap_link import Account
 
 _SNAPSHOT: Final = re.compile(r"config-(\d+)")
@@ -135,20 +137,27 @@ def publish(
         changes = plan(before, place, texts, known)
         base = base_entry(before, place)
         if not dry_run and (changes or base is None):
-            if base is None:
-                directory.add(before.base(place), _new_entry(before.base(place)))
-            elif SETTING_CLASS.lower() not in {name.lower() for name in base.classes}:
-                directory.change({base.dn: {"objectClass": ((), (SETTING_CLASS,))}})
-            directory.change(edits(changes))
+            try:
+                _write(directory, before.base(place), base, changes)
+            except DirectoryUnavailable as error:
+                mend = "" if bind_dn else "; --bind-dn DN binds as an entry that may change it"
+                raise NmsdError(f"{error}{mend}") from None
     _tell_changes(changes, base is None, before.base(place), known, as_json)
     if not dry_run:
         if move and texts:
             change_file(instance.directory, lambda: _ask_again(instance), dict.fromkeys(texts))
         _renew_copy(instance)
     if not as_json and texts and not move:
-        click.echo(
-            f"the file sets them, too, and is stronger; --move takes them out of {config_path('')[1:]}", err=True
-        )
+        click.echo("etc/nmsd.conf sets them, too, and is stronger; --move takes them out of it", err=True)
+
+
+def _write(directory: ConfigDirectory, dn: str, base: Entry | None, changes: list[Change]) -> None:
+    """Makes the changes, and the entry able to hold them."""
+    if base is None:
+        directory.add(dn, _new_entry(dn))
+    elif SETTING_CLASS.lower() not in {name.lower() for name in base.classes}:
+        directory.change({base.dn: {"objectClass": ((), (SETTING_CLASS,))}})
+    directory.change(edits(changes))
 
 
 def _chosen(instance: Instance, names: Sequence[str], shared: bool) -> dict[str, str]:

@@ -103,6 +103,8 @@ def as_server_user(loaded: Loaded) -> Iterator[None]:
     if identity is None or identity.uid == 0:
         yield
         return
+    if os.lstat(loaded.config.instance).st_uid != identity.uid:
+        hand_over(loaded.config.instance, identity)
     before = os.getegid(), os.getgroups()
     os.setgroups(identity.groups)
     os.setegid(identity.gid)

@@ -338,6 +338,7 @@ def test_publish_writes_what_the_file_sets_and_only_what_differs(room: Room, tmp
     refused = desk.run("publish")
     assert refused.exit_code == 1
     assert "does not change" in refused.stderr
+    assert "; --bind-dn DN binds as an entry that may change it" in refused.stderr
     told = desk.json("publish", *admin, input=ADMIN_SECRET + "\n")
     changes = {change["name"]: (change["old"], change["new"]) for change in told["changes"]}
     assert changes["service.imap.maxsessions"] == ("5", "7")
