@@ -80,7 +80,7 @@ def fetch(instance: Instance, overrides: Sequence[str], dry_run: bool, as_json: 
             raise ConfigError(fresh.problems)
         if not dry_run:
             write_copy(instance.directory, entries)
-    except (ConfigError, DirectoryUnavailable) as error:
+    except (ConfigError, DirectoryUnavailable, OSError) as error:
         if not as_json:
             raise
         if isinstance(error, ConfigError):

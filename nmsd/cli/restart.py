@@ -33,7 +33,7 @@ def restart(instance: Instance, service: str | None) -> None:
         return
     try:
         before = ask(directory, "status")["started"]
-        ask(directory, "restart")
+        ask(directory, "restart", timeout=_TIMEOUT_S)
     except NotRunning:
         pid = start_server(directory)
         click.echo(f"nmsd did not run; it does now (pid {pid})")

@@ -117,6 +117,8 @@ def _verify(config: Config) -> Iterator[tuple[str, str]]:
         return
     if not config[SERVER_DN]:
         yield SERVER_DN.name, f"is empty, but {HOSTS.name} is not; say which entry is this server's"
+    if config[BIND_DN] and not config[CREDENTIALS] and config[BIND_METHOD] == "simple":
+        yield CREDENTIALS.name, f"is empty, but {BIND_DN.name} is not; give the password, or bind anonymously"
     if config[TLS_KEY] and not config[TLS_CERTIFICATE]:
         yield TLS_CERTIFICATE.name, f"is empty, but {TLS_KEY.name} is not; give the certificate"
 
