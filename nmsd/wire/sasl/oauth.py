@@ -13,7 +13,7 @@ from nmsd.wire.sasl.verifier import Verifier
 
 # RFC 7628 §3.1, with the GS2 header of RFC 5801 §4.
 _PAIRS: Final = rb"(?P<pairs>(?:[A-Za-z]+=[^\x00\x01]*\x01)*)\x01"
-_BEARER: Final = re.compile(rb"[ny],(?:a=(?P<authorize>[^,\x00\x01]+))?,\x01" + _PAIRS)
+_BEARER: Final = re.compile(rb"[ny],(?:a=(?P<authorize>[^,\x00\x01]*))?,\x01" + _PAIRS)
 _XOAUTH2: Final = re.compile(rb"user=(?P<authorize>[^\x00\x01]*)\x01" + _PAIRS)
 _TOKEN: Final = re.compile(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750 §2.1
 

@@ -16,9 +16,10 @@ from nmsd.wire.sasl.mechanism import Mechanism, Need, Steps
 from nmsd.wire.sasl.prepare import saslprep
 from nmsd.wire.sasl.verifier import Verifier
 
-# RFC 5802 §7, client-first-message: flag, name of the binding, authzid; then user name, nonce, extensions.
+# RFC 5802 §7, client-first-message: flag, name of the binding, authzid; then user name, nonce, extensions.  GNU SASL
+# says an empty authzid where it has none.
 _FIRST: Final = re.compile(
-    rb"(?P<header>(?P<flag>n|y|p=(?P<binding>[A-Za-z0-9.-]+)),(?:a=(?P<authorize>[^,]+))?,)"
+    rb"(?P<header>(?P<flag>n|y|p=(?P<binding>[A-Za-z0-9.-]+)),(?:a=(?P<authorize>[^,]*))?,)"
     rb"(?P<bare>n=(?P<login>[^,]+),r=(?P<nonce>[\x21-\x2b\x2d-\x7e]+)(?:,[A-Za-z]=[^,]+)*)"
 )
 # client-final-message.

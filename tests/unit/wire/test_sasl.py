@@ -194,6 +194,16 @@ def test_scram_takes_an_authorization_identity_escapes_and_extensions() -> None:
     assert talk.doorman.told == [("SCRAM-SHA-256", "us,er", True, "=x,y")]
 
 
+def test_an_empty_authorization_identity_is_none() -> None:
+    first = b"n,a=,n=user,r=abc"
+    talk = Talk(b"SCRAM-SHA-256")
+    challenge = talk.begin(first)
+    assert challenge is not None
+    talk.say(final(first, challenge, b"pencil"))
+    talk.say(b"")
+    assert talk.doorman.told == [("SCRAM-SHA-256", "user", True, "")]
+
+
 def test_a_wrong_proof_is_told_to_the_verifier_and_gets_no_signature() -> None:
     talk = Talk(b"SCRAM-SHA-256")
     challenge = talk.begin(FIRST)
@@ -227,7 +237,6 @@ def test_nobody_is_in_before_the_server_has_proven_itself_too() -> None:
         b"n,,n=us\0er,r=abc",
         b"n,,n=us\xffer,r=abc",
         b"n,,m=ext,n=user,r=abc",  # a mandatory extension
-        b"n,a=,n=user,r=abc",
         b"p=tls-unique,,n=user,r=abc",  # without -PLUS
         b"x,,n=user,r=abc",
         "n,,n=us\ue000er,r=abc".encode(),
