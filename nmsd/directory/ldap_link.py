@@ -11,7 +11,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +26,6 @@ from ldap3 import (
     NONE,
     SAFE_SYNC,
     SASL,
-    SIMPLE,
     SUBTREE,
     Connection,
     Server,
@@ -35,6 +34,7 @@ from ldap3 import (
 from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
 from ldap3.core.results import (
     RESULT_BUSY,
+    RESULT_CODES,
     RESULT_INVALID_DN_SYNTAX,
     RESULT_NO_SUCH_OBJECT,
     RESULT_REFERRAL,
@@ -46,13 +46,27 @@ from ldap3.operation.search import search_operation
 from ldap3.utils.asn1 import decode_message_fast
 
 from nmsd.config.ldap_address import Address
+from nmsd.directory.ldap_ber import (
+    BIND_RESPONSE,
+    SEARCH_DONE,
+    SEARCH_ENTRY,
+    SEARCH_REFERENCE,
+    BadFilter,
+    Message,
+    bind_request,
+    read_message,
+    search_request,
+    whole,
+)
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCOPES: Final = {"subtree": SUBTREE, "onelevel": LEVEL, "base": BASE}
+_SCOPES: Final = {"subtree": SUBTREE, "onelevel": LEVEL, "base": BASE}
 _PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
+_READ_BYTES: Final = 64 * 1024
+_MOST_BYTES: Final = 64 << 20
 
 
 class Failure(Exception):
@@ -84,10 +98,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Found:
-    """The entries of a search; `cut`: there were more than asked for."""
+    """The entries of a search; `cut`: there were more than asked for; `references`: URLs where there may be others."""
 
     entries: tuple[Entry, ...]
     cut: bool = False
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -216,23 +231,21 @@ class Link:
         anybody.  Raises Failure."""
         if not dn or not password:
             raise ValueError("a bind without name or password proves nothing")
-        connection = self._connection
-        # As bytes ldap3 sends it as it is, as every other client does; it would normalise text.
-        connection.authentication, connection.user = SIMPLE, dn
-        connection.password = password.encode("utf-8", "surrogateescape")
-        try:
-            return self._bind(seconds)
-        finally:
-            connection.password = None
+        # The password as it is, as every other client sends it; ldap3 would normalise it.
+        secret = password.encode("utf-8", "surrogateescape")
+        *_, said = self._ask(lambda number: bind_request(number, dn, secret), BIND_RESPONSE, seconds)
+        return Outcome(said.code, RESULT_CODES.get(said.code, str(said.code)), said.text, said.controls)
 
     def search(
         self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float
     ) -> Found:
         """At most `limit` entries.  Raises Failure, Refusal."""
-        _, result, response, _ = self._search(base, scope, filter, attributes, seconds, size_limit=limit)
-        if result["result"] not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
-            raise _refusal(self.address, base, result)
-        return Found(_entries(response), result["result"] == RESULT_SIZE_LIMIT_EXCEEDED)
+        *found, said = self._look(base, scope, filter, attributes, limit, seconds)
+        if said.code not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
+            raise _refusal(self.address, base, said)
+        entries = tuple([_entry(message) for message in found if message.kind == SEARCH_ENTRY])
+        urls = tuple([url for message in found if message.kind == SEARCH_REFERENCE for url in message.urls])
+        return Found(entries, said.code == RESULT_SIZE_LIMIT_EXCEEDED, urls)
 
     def pages(
         self, base: str, scope: str, filter: str, attributes: Sequence[str], size: int, seconds: float
@@ -240,12 +253,22 @@ class Link:
         """All entries, `size` at a time (RFC 2696).  Raises as `search`."""
         cookie: Any = None
         while True:
-            _, result, response, _ = self._search(
-                base, scope, filter, attributes, seconds, paged_size=size, paged_cookie=cookie
-            )
-            if result["result"] != RESULT_SUCCESS:
-                raise _refusal(self.address, base, result)
-            yield _entries(response)
+            with self._operation(seconds):
+                _, result, response, _ = self._connection.search(
+                    base,
+                    filter,
+                    _SCOPES[scope],
+                    DEREF_NEVER,
+                    list(attributes),
+                    time_limit=max(1, int(seconds)),
+                    paged_size=size,
+                    paged_cookie=cookie,
+                )
+            said = _said(result)
+            self._check_busy(said)
+            if said.code != RESULT_SUCCESS:
+                raise _refusal(self.address, base, said)
+            yield tuple(_entry(_message(item)) for item in response or () if item["type"] == "searchResEntry")
             control = result.get("controls", {}).get(_PAGED_RESULTS)
             cookie = control["value"]["cookie"] if control else None
             if not cookie:
@@ -254,25 +277,25 @@ class Link:
     def entry(self, dn: str, filter: str, attributes: Sequence[str], seconds: float) -> Entry | None:
         """The entry of this name, if it matches; values that are no UTF-8 are kept (surrogateescape).  None also where
         there is none that we may see.  Raises as `search`."""
-        _, result, response, _ = self._search(dn, "base", filter, attributes, seconds, size_limit=1)
-        if result["result"] == RESULT_NO_SUCH_OBJECT:
+        *found, said = self._look(dn, "base", filter, attributes, 1, seconds)
+        if said.code == RESULT_NO_SUCH_OBJECT:
             return None
-        if result["result"] != RESULT_SUCCESS:
-            raise _refusal(self.address, dn, result)
-        return next(iter(_entries(response, "surrogateescape")), None)
+        if said.code != RESULT_SUCCESS:
+            raise _refusal(self.address, dn, said)
+        return next((_entry(each, "surrogateescape") for each in found if each.kind == SEARCH_ENTRY), None)
 
     def entries(
         self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float, is_guess: bool
     ) -> Found:
         """As `search`, but values that are no UTF-8 are kept (surrogateescape); and below a base that is a guess there
         is nothing to be found if there is no such entry, or can be none."""
-        _, result, response, _ = self._search(base, scope, filter, attributes, seconds, size_limit=limit)
-        code = result["result"]
-        if is_guess and code in (RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX):
+        *found, said = self._look(base, scope, filter, attributes, limit, seconds)
+        if is_guess and said.code in (RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX):
             return Found(())
-        if code not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
-            raise _refusal(self.address, base, result)
-        return Found(_entries(response, "surrogateescape"), code == RESULT_SIZE_LIMIT_EXCEEDED)
+        if said.code not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
+            raise _refusal(self.address, base, said)
+        entries = tuple([_entry(each, "surrogateescape") for each in found if each.kind == SEARCH_ENTRY])
+        return Found(entries, said.code == RESULT_SIZE_LIMIT_EXCEEDED)
 
     def add(self, dn: str, attributes: Mapping[str, Sequence[str]], seconds: float) -> Outcome:
         """Adds an entry.  Raises Failure."""
@@ -310,7 +333,7 @@ class Link:
         strategy = self._connection.strategy
         with self._operation(seconds):
             request = search_operation(
-                base, filter, SCOPES[scope], DEREF_NEVER, list(attributes), 0, 0, False, False, False
+                base, filter, _SCOPES[scope], DEREF_NEVER, list(attributes), 0, 0, False, False, False
             )
             self._connection.send("searchRequest", request, controls)
         self._socket.listen()
@@ -324,7 +347,7 @@ class Link:
                 raise Failure("the server ended the connection")
             for answer in answers:
                 if answer["type"] == "searchResDone":
-                    raise _refusal(self.address, base, answer)
+                    raise _refusal(self.address, base, _said(answer))
                 yield answer
 
     def abort(self) -> None:
@@ -355,33 +378,61 @@ class Link:
     def _bind(self, seconds: float) -> Outcome:
         with self._operation(seconds):
             _, result, _, _ = self._connection.bind(read_server_info=False)
-        if result["result"] in (RESULT_BUSY, RESULT_UNAVAILABLE):
-            raise Failure(f"{result['description']}: {result['message']}", timed_out=True)
+        self._check_busy(_said(result))
         controls = frozenset(result.get("controls") or ())
         return Outcome(result["result"], result["description"], result["message"], controls)
 
-    def _search(
-        self, base: str, scope: str, filter: str, attributes: Sequence[str], seconds: float, **more: Any
-    ) -> tuple[Any, Any, Any, Any]:
+    def _look(
+        self, base: str, scope: str, filter: str, attributes: Sequence[str], limit: int, seconds: float
+    ) -> list[Message]:
+        def request(number: int) -> bytes:
+            return search_request(number, base, scope, filter, attributes, limit, max(1, int(seconds)))
+
+        return self._ask(request, SEARCH_DONE, seconds)
+
+    def _ask(self, request: Callable[[int], bytes], last: int, seconds: float) -> list[Message]:
+        """All that the server answers to a request, which gets a number; of kind `last` is what ends it."""
+        self._connection.last_error = None
         with self._operation(seconds):
-            answer: tuple[Any, Any, Any, Any] = self._connection.search(
-                base, filter, SCOPES[scope], DEREF_NEVER, list(attributes), time_limit=max(1, int(seconds)), **more
-            )
-        if answer[1]["result"] in (RESULT_BUSY, RESULT_UNAVAILABLE):
-            raise Failure(f"{answer[1]['description']}: {answer[1]['message']}", timed_out=True)
-        return answer
+            number = self._connection.server.next_message_id()
+            self._socket.sendall(request(number))
+            found: list[Message] = []
+            data = b""
+            while not found or found[-1].kind != last:
+                size = whole(data)
+                if not size or len(data) < size:
+                    if size > _MOST_BYTES:
+                        raise ValueError("it is too long")
+                    more = self._socket.recv(_READ_BYTES)
+                    if not more:
+                        raise OSError("the server ended the connection")
+                    data += more
+                    continue
+                message = read_message(data[:size])
+                data = data[size:]
+                if message.message_id != number:  # 0: the server says farewell (RFC 4511 §4.4.1)
+                    raise OSError(f"the server ends the connection: {message.text}")
+                found.append(message)
+            if data:
+                raise ValueError("something follows it")
+        self._check_busy(found[-1])
+        return found
+
+    def _check_busy(self, said: Message) -> None:
+        if said.code in (RESULT_BUSY, RESULT_UNAVAILABLE):
+            raise Failure(f"{RESULT_CODES[said.code]}: {said.text}", timed_out=True)
 
     @contextmanager
     def _operation(self, seconds: float) -> Iterator[None]:
         self._socket.deadline = time.monotonic() + seconds
         try:
             yield
-        except LDAPInvalidFilterError as error:
+        except (BadFilter, LDAPInvalidFilterError) as error:
             raise Refusal(f"the search filter is wrong: {error}") from None
         except (LDAPExceptionError, OSError) as error:
             raise Failure(_reason(self._connection, error), self._socket.timed_out) from None
         except (IndexError, KeyError, TypeError, ValueError) as error:
-            # ldap3's decoder, on bytes that are no LDAP.
+            # What decodes, here and in ldap3, on bytes that are no LDAP.
             raise Failure(f"the answer cannot be read: {error}") from None
 
     def _drop(self) -> None:
@@ -421,28 +472,36 @@ def _tls(context: ssl.SSLContext) -> Any:
     return tls
 
 
-def _entries(response: Any, errors: str = "strict") -> tuple[Entry, ...]:
-    return tuple(_entry(item, errors) for item in response or () if item["type"] == "searchResEntry")
+def _said(result: Any) -> Message:
+    """ldap3's result of an operation."""
+    urls = tuple(result.get("referrals") or ())
+    return Message(0, SEARCH_DONE, urls=urls, code=result["result"], text=result["message"])
 
 
-def _entry(item: Any, errors: str) -> Entry:
+def _message(item: Any) -> Message:
+    """An entry as ldap3 has it."""
+    attributes = tuple((name, [bytes(value) for value in raw]) for name, raw in item["raw_attributes"].items())
+    return Message(0, SEARCH_ENTRY, item["dn"], attributes)
+
+
+def _entry(message: Message, errors: str = "strict") -> Entry:
     attributes: dict[str, list[str]] = {}
-    for name, raw in item["raw_attributes"].items():
+    for name, raw in message.attributes:
         values = attributes.setdefault(name.partition(";")[0].lower(), [])
         for value in raw:
             try:
-                values.append(bytes(value).decode("utf-8", errors))
+                values.append(value.decode("utf-8", errors))
             except UnicodeDecodeError:
                 continue
-    return Entry(item["dn"], attributes)
+    return Entry(message.dn, attributes)
 
 
-def _refusal(address: Address, base: str, result: Any) -> Refusal:
-    code, words = result["result"], f"{result['description']} {result['message']}".strip()
-    if code == RESULT_NO_SUCH_OBJECT:
+def _refusal(address: Address, base: str, said: Message) -> Refusal:
+    words = f"{RESULT_CODES.get(said.code, said.code)} {said.text}".strip()
+    if said.code == RESULT_NO_SUCH_OBJECT:
         return NoEntry(f"{address.url} shows no entry {base} to search below; it is missing or forbidden")
-    if code == RESULT_REFERRAL:
-        others = ", ".join(result.get("referrals") or ()) or "nowhere"
+    if said.code == RESULT_REFERRAL:
+        others = ", ".join(said.urls) or "nowhere"
         return Refusal(f"{address.url} refers to {others}, and referrals are not followed")
     return Refusal(f"{address.url} refuses the search: {words}")
 

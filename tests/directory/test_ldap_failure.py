@@ -152,7 +152,7 @@ def test_a_server_that_dies_between_bind_and_search_is_a_temporary_failure(
     first, second = relays
     first.mode = CUT
     stand = make_stand(first.url, **NO_CACHE)
-    with pytest.raises(DirectoryUnavailable, match=r"terminated|closed|reset"):
+    with pytest.raises(DirectoryUnavailable, match=r"terminated|closed|reset|ended"):
         log_in(stand)
     both = make_stand(first.url, second.url, **NO_CACHE)
     assert log_in(both)
