@@ -110,6 +110,13 @@ TIMEOUT: Final = Setting(
     5,
     "How long a server in local.ldaphost may take over one search or bind.",
 )
+POLL: Final = Setting(
+    "local.ldappoll",
+    kinds.integer(0, 86_400, "seconds"),
+    0,
+    "After how many seconds the directory is asked again whether settings there have changed; if so, they are taken as"
+    " by `nmsd reload`. 0, the default: only a reload takes them, when the administrator says.",
+)
 
 
 def _verify(config: Config) -> Iterator[tuple[str, str]]:
@@ -127,7 +134,7 @@ SECTION: Final = Section(
     "Configuration directory",
     (
         *(HOSTS, PORT, USE_SSL, START_TLS, TLS_VERIFY, TLS_CA, TLS_CERTIFICATE, TLS_KEY),
-        *(BIND_METHOD, BIND_DN, SERVER_DN, CREDENTIALS, SHARED_DN, CONNECT_TIMEOUT, TIMEOUT),
+        *(BIND_METHOD, BIND_DN, SERVER_DN, CREDENTIALS, SHARED_DN, CONNECT_TIMEOUT, TIMEOUT, POLL),
     ),
     _verify,
 )

@@ -93,7 +93,7 @@ class ConfigDirectory:
         named = "".join(f"(cn={name})" for name in CHILDREN)
         found += link.search(dn, "onelevel", f"(|{named})", attributes, len(CHILDREN), self._seconds).entries
         for each in found:
-            values = {name: tuple(texts) for name, texts in each.attributes.items()}
+            values = {name: tuple(sorted(texts)) for name, texts in each.attributes.items()}
             yield Entry(place, each.dn, values.pop("objectclass", ()), values)
 
     def _changer(self, dn: str, changes: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Callable[[Link], None]:

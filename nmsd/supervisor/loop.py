@@ -20,6 +20,7 @@ from nmsd.supervisor.child import Child
 from nmsd.supervisor.control import CONSOLE, Control, Reply, is_for_console
 from nmsd.supervisor.facts import server_facts, service_facts
 from nmsd.supervisor.notify import Notify
+from nmsd.supervisor.poll import Poll
 from nmsd.supervisor.prepare import Ground
 from nmsd.supervisor.reap import ended_children
 from nmsd.supervisor.refresh import Outcome, Refresh
@@ -69,6 +70,13 @@ class Supervisor:
         self._instance = ground.loaded.config.instance
         self._outcome = outcome
         self._refresh = refresh
+        self._poll = Poll(
+            refresh,
+            log,
+            current=lambda: self._outcome,
+            take=lambda outcome: self._take(outcome, lambda answer: None),
+            now=time.monotonic(),
+        )
         self._sections = sections
         self._log = log
         self._signals = signals
@@ -157,6 +165,8 @@ class Supervisor:
         now = time.monotonic()
         self._kill_late(now)
         self._refresh.check(now)
+        if self._state == "running":
+            self._poll.turn(self._selector, now)
         for service in self._services.values():
             service.bring(self._ground.spawner, now, self._adopt)
         self._settle()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -489,6 +490,29 @@ def test_two_servers_with_one_shared_entry_see_one_change_at_reload(room: Room, 
     assert greeting(instances[0]).endswith(b" mx1.example.com after\r\n")
     assert greeting(instances[1]).endswith(b" mx2.example.com after\r\n")
     assert instances[0].nmsd("config", "diff").stdout == b"no differences\n"
+
+
+def test_a_change_is_taken_without_being_told_where_that_is_set_and_what_is_wrong_is_logged_once(
+    home: Room, make_instance: Maker
+) -> None:
+    own = home.add_own(setting("service.imap.banner", "before"))
+    instance = made(make_instance, home.settings(**{"local.ldappoll": 1}))
+    home.modify(own, "add: nmsdSetting", setting("service.imap.maxthreads", "none"))
+    until(lambda: "settings have changed, and cannot be taken" in instance.log())
+    home.modify(own, "replace: nmsdSetting", setting("service.imap.banner", "after"))
+    until(lambda: greeting(instance).endswith(b" after\r\n"))
+    assert sum("cannot be taken" in line for line in log_lines(instance)) == 1
+    assert sum("settings in the directory have changed" in line for line in log_lines(instance)) == 1
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for it."""
+    beat = threading.Event()
+    for _ in range(600):
+        if condition():
+            return
+        beat.wait(0.1)
+    raise AssertionError("it never came true")
 
 
 def test_a_server_starts_and_reloads_from_the_copy_and_logs_that_once(
