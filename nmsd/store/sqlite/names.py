@@ -17,7 +17,7 @@ _KEYWORD: Final = re.compile(r"[!-~]+")
 
 
 def check_mailbox_name(name: str, limits: Limits) -> None:
-    """Raises InvalidName or, for too many levels, LimitReached unless a mailbox may be called so."""
+    """Raises InvalidName or, for too many levels or bytes, LimitReached unless a mailbox may be called so."""
     if _FORBIDDEN.search(name):
         raise InvalidName("A mailbox name may not hold control characters or line separators")
     levels = name.split(SEPARATOR)
@@ -26,7 +26,7 @@ def check_mailbox_name(name: str, limits: Limits) -> None:
     if len(levels) > limits.max_hierarchy_depth:
         raise LimitReached(f"A mailbox name may have {limits.max_hierarchy_depth} levels at most")
     if len(name.encode()) > limits.max_name_length:
-        raise InvalidName(f"A mailbox name may have {limits.max_name_length} bytes at most")
+        raise LimitReached(f"A mailbox name may have {limits.max_name_length} bytes at most")
 
 
 def check_keywords(keywords: Iterable[str]) -> None:

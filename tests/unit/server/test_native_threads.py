@@ -42,6 +42,25 @@ def test_many_greenlets_each_get_their_own_result() -> None:
     runtime.close()
 
 
+def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
+    runtime = GeventRuntime(2)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        begun.release()
+        go_on.wait()
+
+    greenlets = [gevent.spawn(runtime.offload, work) for _ in range(3)]
+    gevent.sleep(0)
+    assert begun.acquire(timeout=20)
+    assert begun.acquire(timeout=20)
+    assert not begun.acquire(timeout=0.05), "a third runs"
+    go_on.set()
+    gevent.joinall(greenlets, raise_error=True)
+    assert begun.acquire(timeout=20)
+    runtime.close()
+
+
 def test_closing_waits_for_what_is_queued() -> None:
     runtime = GeventRuntime(1)
     done: list[int] = []
