@@ -16,6 +16,7 @@ LEFT: Final = 48  # room for the numbers of the scale
 BOTTOM: Final = 24  # and for the times
 _TOP: Final = 8
 _TICKS: Final = 4
+_ROUND: Final = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 20)  # what four ticks part well
 
 
 @dataclass(frozen=True)
@@ -168,4 +169,4 @@ def _round_up(value: float) -> float:
     if value <= 0:
         return float(_TICKS)
     step = 10.0 ** math.floor(math.log10(value))
-    return next(step * each for each in (1, 2, 4, 8, 10, 20) if step * each >= value)
+    return next(step * each for each in _ROUND if step * each >= value)

@@ -8,24 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.harness import Instance, Line, login
+from tests.clients.harness import Instance, Line, Person, login
 from tests.conftest import missing, require
+from tests.console.chromium import DESK, PHONE, WAIT_S, go, heading, labelled, log_in, press, start, webdriver
 from tests.console.conftest import ADMIN
 
-try:
-    from selenium import webdriver
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.remote.webelement import WebElement
-    from selenium.webdriver.support.select import Select
-    from selenium.webdriver.support.wait import WebDriverWait
-except ImportError:
-    webdriver = None
-
-WAIT_S = 45
-PHONE = (390, 844)
-pytestmark = pytest.mark.needs("chromium", "chromedriver")
-
 Open = Callable[..., "webdriver.Chrome"]
+pytestmark = pytest.mark.needs("chromium", "chromedriver")
 
 
 @pytest.fixture
@@ -35,57 +24,28 @@ def open_chromium(running: Instance, tmp_path: Path) -> Iterator[Open]:
         missing("selenium")
     with ExitStack() as opened:
 
-        def start(scripts: bool = True, size: tuple[int, int] = (1280, 900)) -> webdriver.Chrome:
-            options = webdriver.ChromeOptions()
-            options.binary_location = require("chromium")
-            options.accept_insecure_certs = True
-            for argument in (
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                f"--window-size={size[0]},{size[1]}",
-                f"--user-data-dir={tmp_path / 'profile'}",
-            ):
-                options.add_argument(argument)
-            if not scripts:
-                options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
-            service = webdriver.ChromeService(executable_path=require("chromedriver"))
-            chromium = webdriver.Chrome(options=options, service=service)
+        def opener(scripts: bool = True, size: tuple[int, int] = DESK) -> webdriver.Chrome:
+            programs = require("chromium"), require("chromedriver")
+            chromium = start(*programs, tmp_path / "profile", scripts=scripts, size=size)
             opened.callback(chromium.quit)
-            chromium.set_page_load_timeout(WAIT_S)
-            chromium.implicitly_wait(WAIT_S)
-            chromium.get(f"https://localhost:{running.port(8443)}/")
-            chromium.find_element(By.NAME, "login").send_keys(ADMIN.name)
-            chromium.find_element(By.NAME, "password").send_keys(ADMIN.password)
-            press(chromium, "Log in")
+            log_in(chromium, f"https://localhost:{running.port(8443)}/", ADMIN.name, ADMIN.password)
             return chromium
 
-        yield start
+        yield opener
 
 
-def press(chromium: webdriver.Chrome, words: str) -> None:
-    chromium.find_element(By.XPATH, f"//main//button[.='{words}']").click()
+if webdriver is not None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.wait import WebDriverWait
 
-
-def go(chromium: webdriver.Chrome, where: str, words: str) -> None:
-    """Follows a link of the tree or the tabs."""
-    chromium.find_element(By.XPATH, f"//nav[@class='{where}']//a[.='{words}']").click()
-
-
-def heading(chromium: webdriver.Chrome) -> str:
-    return chromium.find_element(By.TAG_NAME, "h1").text
-
-
-def labelled(chromium: webdriver.Chrome, label: str) -> WebElement:
-    """The control that a label is for."""
-    found = chromium.find_element(By.XPATH, f"//label[.='{label}']")
-    return chromium.find_element(By.ID, found.get_attribute("for") or "")
+EVERY_PAGE = (
+    *("server", "services/imap/system", "services/pop/access", "services/lmtp/ssl", "users", "users/add"),
+    *(f"users/user?name={ADMIN.name}", f"users/remove?name={ADMIN.name}", "mailboxes", "directory"),
+    *(f"mailboxes/account?name={ADMIN.address}", f"explain?login={ADMIN.name}", "sessions", "charts/hour"),
+    *("charts/day", "logs/nmsd"),
+)
 
 
 def test_an_administrator_walks_the_tree_and_changes_the_sessions_maximum(
@@ -97,6 +57,10 @@ def test_an_administrator_walks_the_tree_and_changes_the_sessions_maximum(
         ("POP", "POP"),
         ("LMTP", "LMTP"),
         ("Users", "Users"),
+        ("Mailboxes", "Mailboxes"),
+        ("Directory", "Directory"),
+        ("Explain login", "Explain login"),
+        ("Charts", "Charts"),
         ("nmsd", "log/nmsd.log"),
     ):
         go(chromium, "tree", words)
@@ -147,3 +111,53 @@ def test_without_scripts_on_a_phone_settings_are_read_and_saved(running: Instanc
             assert heading(chromium) == words
             whole = chromium.find_element(By.TAG_NAME, "html")
             assert int(str(whole.get_property("scrollWidth"))) <= int(str(whole.get_property("clientWidth")))
+
+
+def test_no_page_is_wider_than_a_phone_and_every_control_has_a_name(running: Instance, open_chromium: Open) -> None:
+    with running.imap(ADMIN):
+        pass
+    chromium = open_chromium(size=PHONE)
+    for path in EVERY_PAGE:
+        chromium.get(f"https://localhost:{running.port(8443)}/{path}")
+        whole = chromium.find_element(By.TAG_NAME, "html")
+        assert int(str(whole.get_property("scrollWidth"))) <= int(str(whole.get_property("clientWidth"))), path
+        assert chromium.execute_script(NAMELESS) == [], path
+        assert len(chromium.find_elements(By.TAG_NAME, "h1")) == 1, path
+        for landmark in ("header", "main", "footer"):
+            assert len(chromium.find_elements(By.TAG_NAME, landmark)) == 1, path
+
+
+NAMELESS = """
+return [...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a")]
+    .filter(each => !(each.labels && each.labels.length) && !each.ariaLabel && !each.textContent.trim())
+    .map(each => each.outerHTML);
+"""
+
+
+def test_a_setting_is_changed_by_the_keyboard_alone(running: Instance, open_chromium: Open) -> None:
+    chromium = open_chromium()
+    chromium.get(f"https://localhost:{running.port(8443)}/services/pop/access")
+    chromium.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert chromium.switch_to.active_element.text == "To the page", "the first stop leads past the tree"
+    chromium.switch_to.active_element.send_keys(Keys.ENTER)
+    label = "Allow password login; minimum cipher length"
+    field = labelled(chromium, label)
+    for _ in range(10):
+        if chromium.switch_to.active_element == field:
+            break
+        chromium.switch_to.active_element.send_keys(Keys.TAB)
+    chromium.switch_to.active_element.send_keys(Keys.CONTROL + "a")
+    chromium.switch_to.active_element.send_keys("128" + Keys.ENTER)
+    assert "is now 128" in chromium.find_element(By.CSS_SELECTOR, ".told.done").text
+
+
+def test_a_user_is_added_without_scripts(running: Instance, open_chromium: Open) -> None:
+    chromium = open_chromium(scripts=False)
+    go(chromium, "tree", "Users")
+    chromium.find_element(By.LINK_TEXT, "Add a user").click()
+    for label, text in (("Login name", "walker"), ("Password", "a good one 5"), ("The password again", "a good one 5")):
+        labelled(chromium, label).send_keys(text)
+    press(chromium, "Add")
+    assert "walker is added" in chromium.find_element(By.CSS_SELECTOR, ".told.done").text
+    with running.imap(Person("walker", "a good one 5")):
+        pass
