@@ -130,6 +130,7 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include {ROOT}/etc/ldap/nmsd-mail.schema
 include {ROOT}/etc/ldap/nmsd-config.schema
+include {ROOT}/etc/ldap/authpassword.schema
 pidfile {self.folder}/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -150,7 +151,7 @@ index objectClass,uid,mail,mailAlternateAddress eq
 index entryUUID,entryCSN eq
 limits dn.exact="{SERVICE_DN}" size.pr=500 size.prtotal=unlimited
 overlay syncprov
-access to attrs=userPassword by dn.exact="{READER_DN}" read by anonymous auth by * none
+access to attrs=userPassword,authPassword by dn.exact="{READER_DN}" read by anonymous auth by * none
 access to dn.subtree="{SERVERS}" by dn.subtree="{SERVERS}" read by dn.exact="{SERVICE_DN}" read by anonymous auth
     by * none
 access to * by dn.exact="{SERVICE_DN}" read by dn.exact="{READER_DN}" read by anonymous auth by * none
@@ -188,7 +189,7 @@ class Dirsrv(DirectoryServer):
         run(control, self._instance, "stop")
         run(control, self._instance, "tls", "import-ca", str(self.authority.certificate), "TestCA")
         run(control, self._instance, "tls", "import-server-key-cert", str(self.pair.certificate), str(self.pair.key))
-        for name in ("98nmsd-mail.ldif", "98nmsd-config.ldif"):
+        for name in ("98nmsd-mail.ldif", "98nmsd-config.ldif", "98authpassword.ldif"):
             shutil.copy(ROOT / "etc/ldap" / name, self._config_folder / "schema")
         self._own()
         self._run()
@@ -270,9 +271,9 @@ sample_entries = no
         return f"""dn: {SUFFIX}
 changetype: modify
 add: aci
-aci: (targetattr!="userPassword || aci")(version 3.0; acl "search"; allow (read, search, compare)
+aci: (targetattr!="userPassword || authPassword || aci")(version 3.0; acl "search"; allow (read, search, compare)
   userdn = "ldap:///{SERVICE_DN} || ldap:///{READER_DN}";)
-aci: (targetattr="userPassword")(version 3.0; acl "passwords"; allow (read, search, compare)
+aci: (targetattr="userPassword || authPassword")(version 3.0; acl "passwords"; allow (read, search, compare)
   userdn = "ldap:///{READER_DN}";)
 aci: (target="ldap:///{SERVERS}")(targetattr!="userPassword")(version 3.0; acl "servers";
   allow (read, search, compare) userdn = "ldap:///cn=*,{SERVERS}";)
