@@ -31,8 +31,9 @@ def worker(**more: Any) -> dict[str, Any]:
     kinds = ("command", "delivery", "directory", "commit")
     return {
         "service": "imap", "index": 0, "pid": 77, "sessions": 5, "max_sessions": 4000, "most": 9, "idle": 4,
-        "watching": 3, "retired": 1, "threads": 1, "max_threads": 1000, "waiting": 0, "native": {"work": 1, "commit": 0},
-        "max_native": 16, "connections": 12, "rejected": 1, "kept_out": 2, "received": 1000, "sent": 5000, "logins": 6,
+        "watching": 3, "retired": 1, "threads": 1, "max_threads": 1000, "waiting": 0, "max_native": 16,
+        "native": {"work": 1, "commit": 0}, "connections": 12, "rejected": 1, "kept_out": 2, "received": 1000,
+        "sent": 5000, "logins": 6,
         "bad_logins": 2, "commands": {"NOOP": {"OK": 3, "BAD": 1}, "DELIVERY": {"OK": 8, "5xx": 1}},
         "latency": dict.fromkeys(kinds, times.read()), "directory_servers": {"ldap://one": 1, "ldap://two": 0},
         "store_writes": 0, "store_open": 3, "max_store_open": 64, "lost_events": 0, **more,
