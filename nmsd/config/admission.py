@@ -88,8 +88,10 @@ def admission_settings(
 
 IMAP: Final = admission_settings(
     "imap",
-    per_user=50,
-    why_per_user="A mail program holds one to five, so the default leaves room for ten devices.",
+    per_user=1000,
+    why_per_user="A mail program holds one to five, a mailbox that an office shares some hundreds; the default is a"
+    " quarter of what a process serves, so that one program gone wild leaves room for others. 50 will do where"
+    " mailboxes are not shared.",
     retire_idle=0,
     why_retire_idle="With many sessions the longest idle one is idle enough: the default is 0.",
 )

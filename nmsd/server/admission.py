@@ -62,7 +62,11 @@ class Admission:
         session = present_work()
         if not isinstance(session, Session):
             return
-        self._check_user(session, user, login)
+        # Anybody could call himself what he likes there, and end the sessions of whose mail it is.
+        known = {"anonymous"} if user.is_anonymous else {login}
+        self._check_user(session, user, {*known, user.uid, user.account, *user.aliases})
+        if user.is_anonymous:
+            return
         # A maildrop has a lock of its own, and says better that it is in use.
         if not self.crowd.enrol(session, user.account) and not self._settings.exclusive:
             raise LoginRefused(TOO_MANY, "LIMIT")
@@ -81,22 +85,21 @@ class Admission:
         self._note(verdict, peer, tls)
         return False
 
-    def _check_user(self, session: Session, user: User, login: str) -> None:
+    def _check_user(self, session: Session, user: User, names: set[str]) -> None:
         rules = self._rules()
         if not any(rule.names_users() for rule in rules):
             return
-        names = frozenset(name.lower() for name in (login, user.uid, user.account, *user.aliases))
         peer = session.peer
-        client = Client(peer.address, self._names.find, names)
+        client = Client(peer.address, self._names.find, frozenset(name.lower() for name in names))
         verdict = judge(rules, self._service(session.by_tls), client, peer.local_address)
         if not verdict.allowed:
-            self._note(verdict, peer, session.by_tls, login)
+            self._note(verdict, peer, session.by_tls, user.account)
             raise LoginRefused("This account may not use this service from there")
 
     def _service(self, tls: bool) -> str:
         return self._settings.name + ("s" if tls else "")
 
-    def _note(self, verdict: Verdict, peer: Peer, tls: bool, login: str = "") -> None:
+    def _note(self, verdict: Verdict, peer: Peer, tls: bool, user: str = "") -> None:
         self.refused += 1
         settings = self._settings
         if verdict.rule is None:
@@ -104,6 +107,6 @@ class Admission:
         else:
             setting = settings.allowed if verdict.rule.allows else settings.not_allowed
             told = f"{setting.name}: {verdict.rule.text}"
-        who = {"login": login} if login else {}
+        who = {"user": user} if user else {}
         service = self._service(tls)
         self._log("Notice", "Network", "client kept out", address=peer.address, service=service, **who, filter=told)

@@ -194,7 +194,9 @@ class Board:
     def count(self, table: int, slot: int, change: int) -> None:
         """Counts sessions of this worker: of users or of addresses with this hash."""
         at = (self._number * 2 + table) * CROWD + slot
-        self._crowds[at] = min(max(self._crowds[at] + change, 0), 0xFFFF)
+        count = self._crowds[at] + change
+        if 0 <= count <= 0xFFFF:
+            self._crowds[at] = count
 
     def counted(self, number: int, table: int, slot: int) -> int:
         """How many sessions the worker of this row has counted."""

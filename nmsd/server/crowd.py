@@ -88,9 +88,12 @@ class Crowd:
         if event is not None:
             event.set()
 
-    def _total(self, table: int, name: str) -> int:
-        slot = crowd_slot(name)
-        return sum(self._board.counted(number, table, slot) for number, _ in self._peers())
+    def _total(self, table: int, slot: int) -> int:
+        counted = self._board.counted
+        total = 0
+        for number, _ in self._peers():
+            total += counted(number, table, slot)
+        return total
 
     def _peers(self) -> list[tuple[int, int]]:
         """(row, pid) of the service's workers, this one's too."""
@@ -105,7 +108,7 @@ class Crowd:
     def is_full(self, address: str) -> bool:
         """Whether a new session from the address has to wait for room to be made."""
         limit = self._config[self._settings.per_address]
-        return bool(limit and address) and self._total(ADDRESSES, address) >= limit
+        return bool(limit and address) and self._total(ADDRESSES, crowd_slot(address)) >= limit
 
     @contextmanager
     def room_for(self, address: str) -> Iterator[bool]:
@@ -124,9 +127,10 @@ class Crowd:
         if session.enrolled:
             self._board.count(USERS, crowd_slot(session.enrolled), -1)
         session.enrolled = account
-        self._board.count(USERS, crowd_slot(account), 1)
+        slot = crowd_slot(account)
+        self._board.count(USERS, slot, 1)
         limit = self._config[self._settings.per_user]
-        if not limit or self._total(USERS, account) <= limit:
+        if not limit or self._total(USERS, slot) <= limit:
             return True
         with self._lock(f"user {account}"):
             return self._make_room(USERS, account, limit - 1, session)

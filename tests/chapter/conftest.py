@@ -135,7 +135,7 @@ class Chapter:
         """The same with the names as they are."""
         if wanted == self._set:
             return
-        for name in set(self._set) - set(wanted):
+        for name in [name for name in reversed(self._set) if name not in wanted]:
             self.nmsd(*(("config", "set", name, OWN[name]) if name in OWN else ("config", "unset", name)))
         for name, value in wanted.items():
             if self._set.get(name) != value:

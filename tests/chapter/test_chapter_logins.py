@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import ssl
+from pathlib import Path
 
 import pytest
 
 from nmsd import PRODUCT, VERSION
 from tests.chapter.conftest import IMAP, POP, Chapter, Client, Service
 from tests.clients.harness import Person
+from tests.clients.letters import letter
+from tests.directory.authority import Authority
 
 LOGIN_DELAY_S = 3600
 
@@ -90,3 +93,63 @@ def test_a_user_of_pop3_waits_between_two_logins(chapter: Chapter) -> None:
     chapter.connect(IMAP).greeted().login(person).leave()
     chapter.settings()
     chapter.connect(POP).greeted().login(person).leave()
+
+
+def test_anybody_reads_an_archive_and_changes_nothing(chapter: Chapter) -> None:
+    archive = chapter.instance.add_user("archive")
+    chapter.instance.append(archive, [letter("to the list")])
+    open_to_all = {"service.imap.allowanonymouslogin": "yes", "service.pop.allowanonymouslogin": "yes"}
+    # Whoever comes so can neither end the sessions of the archive's owner nor call himself what he likes.
+    limits = {"service.imap.maxsessionsperuser": "1", "service.imap.domainnotallowed": "ALL: visitor@ALL"}
+    chapter.change({"service.anonymoususer": archive.name, **open_to_all, **limits})
+    owner = chapter.connect(IMAP).greeted().login(archive)
+    visitor = chapter.connect(IMAP).greeted()
+    assert b"AUTH=ANONYMOUS" in visitor.capabilities()
+    assert visitor.answer(b"AUTHENTICATE ANONYMOUS dmlzaXRvcg==").startswith(b"t1 OK")
+    visitor.send(b"t1 SELECT INBOX\r\n")
+    visitor.until(b"* 1 EXISTS")
+    assert visitor.until(b"t1 ").startswith(b"t1 OK [READ-ONLY]")
+    visitor.send(b"t2 FETCH 1 BODY.PEEK[TEXT]\r\n")
+    assert visitor.until(b"* 1 FETCH")
+    assert visitor.until(b"t2 ").startswith(b"t2 OK")
+    for change in (b"STORE 1 +FLAGS (\\Deleted)", b"CREATE Mine", b"APPEND INBOX {1+}\r\nx"):
+        assert visitor.ask(change).startswith(b"t1 NO"), change
+    assert owner.works()
+    owner.leave()
+    visitor.leave()
+
+    visitor = chapter.connect(POP).greeted()
+    assert b"AUTH=ANONYMOUS" in visitor.capabilities()
+    assert visitor.answer(b"AUTH ANONYMOUS dmlzaXRvcg==").startswith(b"+OK")
+    assert visitor.answer(b"STAT").startswith(b"+OK 1 ")
+    assert visitor.answer(b"DELE 1").startswith(b"-ERR")
+    visitor.leave()
+    chapter.change({"service.anonymoususer": archive.name})
+    for service in (IMAP, POP):
+        client = chapter.connect(service).greeted()
+        assert b"AUTH=ANONYMOUS" not in client.capabilities()
+        word = b"AUTHENTICATE" if service is IMAP else b"AUTH"
+        assert client.answer(word + b" ANONYMOUS dmlzaXRvcg==").startswith((b"t1 NO", b"-ERR"))
+
+
+def test_a_certificate_logs_in_where_the_service_lets_it(chapter: Chapter, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "clients-ca")
+    tmp_path.chmod(0o755)
+    pair = authority.user(("E", chapter.person.address))
+    trust = {"encryption.clientcafile": str(authority.certificate)}
+    for allowed in (True, False):
+        chapter.change(
+            {**trust, **{f"service.{each}.allowcertificatelogin": "yes" if allowed else "no" for each in (IMAP, POP)}}
+        )
+        for service in (IMAP, POP):
+            context = chapter.instance.tls()
+            context.load_cert_chain(pair.certificate, pair.key)
+            client = Client(service, chapter.instance.port(service.ssl_port), context).greeted()
+            assert (b"AUTH=EXTERNAL" in client.capabilities()) is allowed
+            word = b"AUTHENTICATE" if service is IMAP else b"AUTH"
+            answer = client.answer(word + b" EXTERNAL =")
+            assert answer.startswith((b"t1 OK", b"+OK")) is allowed, answer
+            if not allowed:
+                client.login(chapter.person)
+            assert client.works()
+            client.leave()

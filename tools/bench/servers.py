@@ -137,7 +137,8 @@ class Nmsd(Server):
         init = [sys.executable, "-m", "nmsd", "init", str(self.directory / "instance"), "--bind", HOST]
         init += ["--domain", DOMAIN, "--port-offset", str(self.offset)]
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
-        settings = [("service.imap.maxsessions", "20000")]
+        # A few users stand for many.
+        settings = [("service.imap.maxsessions", "20000"), ("service.imap.maxsessionsperuser", "0")]
         if os.geteuid() == 0:
             settings.append(("local.serveruid", "root"))  # the instance lies where no other user may look
         for setting, value in settings:
