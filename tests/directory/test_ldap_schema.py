@@ -176,7 +176,7 @@ def test_openldap_takes_the_schema_into_its_own_configuration() -> None:
         while subprocess.run(["ldapwhoami", "-x", "-H", url], capture_output=True, check=False).returncode:
             assert slapd.poll() is None
             beat.wait(0.05)
-        for name in ("nmsd-mail.ldif", "nmsd-config.ldif"):
+        for name in ("nmsd-mail.ldif", "nmsd-config.ldif", "authpassword.ldif"):
             done = subprocess.run([*add, "-f", str(ROOT / "etc/ldap" / name)], capture_output=True, check=False)
             assert done.returncode == 0, done.stderr
     finally:
@@ -199,3 +199,5 @@ def test_the_two_forms_of_the_schema_for_openldap_say_the_same() -> None:
     assert len(_definitions(folder / "nmsd-mail.schema")) == 33
     assert _definitions(folder / "98nmsd-mail.ldif") < _definitions(folder / "nmsd-mail.ldif")
     assert _definitions(folder / "nmsd-config.schema") == _definitions(folder / "nmsd-config.ldif")
+    assert _definitions(folder / "authpassword.schema") == _definitions(folder / "authpassword.ldif")
+    assert len(_definitions(folder / "authpassword.schema")) == 2
