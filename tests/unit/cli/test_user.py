@@ -166,3 +166,28 @@ def test_users_in_ldap_are_not_its_business(instance: Instance) -> None:
         done = instance.run("user", *arguments, stdin="x\n")
         assert done.exit_code == 1
         assert "the users are in the directory at" in done.stderr
+
+
+def test_passwords_are_kept_for_scram_too_where_the_settings_say_so(instance: Instance) -> None:
+    assert instance.run("user", "add", "early", "--password-stdin", stdin="sesame\n").exit_code == 0
+    assert instance.run("config", "set", "password.scram", "yes").exit_code == 0
+    assert instance.run("config", "set", "password.scramiterations", "4096").exit_code == 0
+    assert instance.run("user", "add", "alice", "--password-stdin", stdin="sesame\n").exit_code == 0
+    assert [kinds_of(instance, name) for name in ("early", "alice")] == [["ARGON2"], ["ARGON2", "SCRAM-SHA-256"]]
+
+    assert instance.run("user", "passwd", "early", "--password-stdin", stdin="open\n").exit_code == 0
+    assert kinds_of(instance, "early") == ["ARGON2", "SCRAM-SHA-256"]
+    for entry in parse_ldif(instance.ldif.encode()).entries():
+        if entry.attributes().get("uid") == ["early"]:
+            assert all(verify_password(value, "open") for value in entry.attributes()["userpassword"])
+
+    assert instance.run("user", "add", "bell", "--password-stdin", stdin="ding\u202e\n").exit_code != 0
+    assert instance.run("config", "set", "password.scramiterations", "4095").exit_code != 0
+
+
+def kinds_of(instance: Instance, uid: str) -> list[str]:
+    for entry in parse_ldif(instance.ldif.encode()).entries():
+        attributes = entry.attributes()
+        if attributes.get("uid") == [uid]:
+            return [value.partition("}")[0].lstrip("{") for value in attributes["userpassword"]]
+    raise AssertionError(uid)
