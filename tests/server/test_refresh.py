@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -155,3 +156,9 @@ def test_at_the_end_nobody_is_called_any_more(room: Room) -> None:
     [(key, _)] = room.selector.select(30)
     key.data()
     assert room.outcomes == []
+
+
+def test_no_ldap_is_imported_into_the_supervisor() -> None:
+    modules = "nmsd.cli.run, nmsd.settings, nmsd.supervisor.loop, nmsd.supervisor.prepare, nmsd.supervisor.refresh"
+    program = f"import sys, {modules}; sys.exit('ldap3' in sys.modules or 'gevent' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

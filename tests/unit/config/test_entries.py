@@ -203,6 +203,15 @@ def test_a_copy_that_was_cut_off_is_none(tmp_path: Path, size: int) -> None:
     assert loaded(tmp_path, None).lacks_entries
 
 
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"own": 1}', "\x00\xff", '{"own":"cn=mx1,dc=example","shared":"","time":0,"found":[1]}']
+)
+def test_a_copy_that_is_none_is_not_taken(tmp_path: Path, content: str) -> None:
+    write_copy(str(tmp_path), entries())
+    Path(copy_path(str(tmp_path))).write_bytes(content.encode("latin-1"))
+    assert loaded(tmp_path, None).lacks_entries
+
+
 # The schema
 
 
