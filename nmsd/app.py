@@ -173,6 +173,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
 def _open_service(name: str, tools: Tools) -> Opened:
     import gevent
 
+    from nmsd.directory import report
     from nmsd.server.oust import Ousting
     from nmsd.server.process import Opened
     from nmsd.server.timed import timed
@@ -219,6 +220,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
         return {
             "latency": {what: histogram.read() for what, histogram in times.items()},
             "directory_servers": {each.url: int(each in up) for each in servers.addresses} if servers else {},
+            "directory": report.links(directory),
             "native": tools.runtime.unfinished(),
             "max_native": tools.runtime.threads,
             **getattr(store, "figures", dict)(),

@@ -189,6 +189,14 @@ class Desk:
         # The embedded directory is read anew for it, which may take long; LDAP is waited for by the event loop.
         return list(work) if self.back.users is None else list(self.offload(lambda: list(work)))
 
+    def links(self) -> list[dict[str, Any]]:
+        """The LDAP servers as each worker knows them: `worker`, `server`, `down`, `used`, `idle`.  Raises NmsdError."""
+        found = [{"worker": "console", **state} for state in self.back.links()]
+        for worker in self.ask({"command": "counters"}):
+            name = f"{worker['service']}/{worker['index']}"
+            found += [{"worker": name, **state} for state in worker.get("directory", ())]
+        return found
+
     def flush(self, who: str) -> None:
         """Has all workers forget what they learnt from the directory."""
         self.back.flush()

@@ -32,6 +32,7 @@ from nmsd.console.pages import (
     server,
     services,
     sessions,
+    settings,
     users,
 )
 from nmsd.console.render import page
@@ -44,7 +45,17 @@ from nmsd.model.errors import NmsdError
 
 BODY_BYTES: Final = 1 << 16  # the longest form that is read
 _PAGES: Final = (
-    *(login.PAGE, server.PAGE, services.PAGE, users.PAGE, mailboxes.PAGE, directory.PAGE, explain.PAGE, sessions.PAGE),
+    *(
+        login.PAGE,
+        server.PAGE,
+        services.PAGE,
+        settings.PAGE,
+        users.PAGE,
+        mailboxes.PAGE,
+        directory.PAGE,
+        explain.PAGE,
+        sessions.PAGE,
+    ),
     *(charts.PAGE, logs.PAGE, metrics.PAGE),
 )
 _REST: Final = (rest_server.BLUEPRINT, rest_settings.BLUEPRINT, rest_users.BLUEPRINT, rest_mail.BLUEPRINT)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -298,7 +299,7 @@ def test_the_description_is_openapi_31_and_open_to_all(running: Instance) -> Non
         assert {"401", "403", "429", "503"} <= set(found["responses"])
 
 
-def test_requests_of_every_shape_get_answers_as_described(running: Instance, all_scopes: str) -> None:
+def test_requests_of_every_shape_get_answers_as_described(running: Instance, all_scopes: str, tmp_path: Path) -> None:
     """Schemathesis makes requests up from the description and checks each answer against it."""
     command = [sys.executable, "-m", "schemathesis.cli", "run"]
     url = f"https://localhost:{running.port(8443)}/api/v1/openapi.json"
@@ -313,6 +314,7 @@ def test_requests_of_every_shape_get_answers_as_described(running: Instance, all
             *("--exclude-path-regex", "/reload|/services/.*/"),
             *("--exclude-checks", "positive_data_acceptance"),
         ],
+        cwd=tmp_path,  # where it keeps what it found
         capture_output=True,
         text=True,
         timeout=110,
@@ -320,5 +322,6 @@ def test_requests_of_every_shape_get_answers_as_described(running: Instance, all
     )
     told = "\n".join(line[:300] for line in done.stdout.splitlines())
     assert done.returncode == 0, told + done.stderr
+    assert "Test cases:" in told
     assert "Traceback" not in running.log()
     assert "a page failed" not in running.log()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import imaplib
+import re
 import socket
 
 import pytest
 
+from nmsd.settings import SECTIONS
 from tests.clients.harness import HOST, Instance
 from tests.console.browser import Browser
 from tests.console.conftest import ADMIN
@@ -137,3 +139,24 @@ def test_saving_without_a_change_changes_nothing(running: Instance, admin: Brows
     answer = admin.send(admin.get(SYSTEM).form("/system"))
     assert "Nothing was changed." in answer.text
     assert running.configuration.read_bytes() == before
+
+
+def test_every_setting_is_on_some_page(admin: Browser) -> None:
+    pages = [f"/services/{service}/{tab}" for service in ("imap", "pop", "lmtp") for tab in ("system", "access", "ssl")]
+    pages += sorted(set(re.findall(r'href="(/settings/[\w-]+)"', admin.get("/settings").body)))
+    found = {name for page in pages for name in re.findall(r' name="([a-z]+\.[a-z0-9._]+)"', admin.get(page).body)}
+    known = {setting.name for section in SECTIONS for setting in section.settings}
+    assert known - found == set()
+
+
+def test_a_setting_of_no_service_is_changed_and_a_secret_is_not_shown(running: Instance, admin: Browser) -> None:
+    answer = admin.send(admin.get("/settings/logs").form("/settings/logs"), logfile__pop__loglevel="Information")
+    assert "is now Information: in force." in answer.text
+    page = admin.get("/settings/ldap-directory")
+    saved = admin.send(page.form("/settings/ldap-directory"), local__ugldapbindcred="very secret")
+    assert saved.status == 200
+    assert "is now changed: in force" in saved.text
+    assert running.nmsd("config", "get", "local.ugldapbindcred").stdout == b"very secret\n"
+    for found in (saved, admin.get("/settings/ldap-directory"), admin.get("/directory")):
+        assert "very secret" not in found.body
+    assert admin.get("/settings/nothing").status == 404

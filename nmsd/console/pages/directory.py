@@ -38,11 +38,5 @@ def _page(reports: Any = None) -> Any:
     prefix = "local.ugldap" if found.back.users is None else "local.ugldif"
     shown = [make_field(each, loaded) for name, each in found.settings().items() if name.startswith(prefix)]
     good = reports is not None and all(step.good is not False for _, steps in reports for step in steps)
-    states = [("console", state) for state in found.back.links()]
-    states += [
-        (f"{worker['service']}/{worker['index']}", state)
-        for worker in found.ask({"command": "counters"})
-        for state in worker.get("directory", ())
-    ]
     kind = "ldap" if found.back.users is None else "embedded"
-    return page("directory.html", kind=kind, fields=shown, states=states, reports=reports, good=good)
+    return page("directory.html", kind=kind, fields=shown, states=found.links(), reports=reports, good=good)

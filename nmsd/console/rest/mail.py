@@ -91,6 +91,23 @@ class Server(Schema):
     steps = fields.List(fields.Nested(Step), required=True)
 
 
+class Link(Schema):
+    """An LDAP server as one worker knows it."""
+
+    worker = fields.String(required=True)
+    server = fields.String(required=True)
+    down = fields.Boolean(required=True, metadata={"description": "whether it is taken for down for now"})
+    used = fields.Integer(required=True, metadata={"description": "connections in use"})
+    idle = fields.Integer(required=True, metadata={"description": "connections that lie unused"})
+
+
+class Directory(Schema):
+    """Where the users are."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(["embedded", "ldap"]))
+    links = fields.List(fields.Nested(Link), required=True)
+
+
 class Trial(Schema):
     """The trial of the directory."""
 
@@ -137,6 +154,12 @@ def explain(query: dict[str, Any]) -> Any:
     """The way of a login, step by step"""
     steps = desk().explain(query["login"], query["service"], str(query["address"]))
     return {"admitted": bool(steps) and steps[-1].good is True, "steps": [asdict(step) for step in steps]}
+
+
+@operation(BLUEPRINT, "GET", "/directory", scopes=["read", "services"], answer=Directory)
+def directory() -> Any:
+    """Where the users are, and the connections there"""
+    return {"kind": "ldap" if desk().back.users is None else "embedded", "links": desk().links()}
 
 
 @operation(BLUEPRINT, "POST", "/directory/test", scopes=["services"], answer=Trial)
