@@ -56,6 +56,7 @@ def _anonymous(service: str) -> Setting[bool]:
         f"Whether anybody may read the mail of the user in service.anonymoususer over {service.upper()}, without a"
         " password and without changing anything. Off, as on Netscape's servers; on for archives that are open to all.",
         label="Allow anonymous login",
+        attribute="nsmsgAllowAnonymousLogin",
     )
 
 

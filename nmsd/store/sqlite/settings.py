@@ -34,6 +34,7 @@ DEFAULT_PARTITION: Final = Setting(
     "The partition in which accounts are made whose user's entry names none. Change it when the disk of the first one"
     " is full enough.",
     reload="restart",
+    attribute="nsmsgDefaultPartition",
 )
 MAX_MAILBOXES: Final = Setting(
     "store.maxmailboxes",
