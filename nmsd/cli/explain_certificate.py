@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def settings_steps(config: Config, settings: ServiceSettings, service: str) -> Iterator[Step]:
     """Whether clients of the service are asked for a certificate at all."""
+    from nmsd.config.services import CLIENT_CA_FILE
     from nmsd.directory.step import Step
-    from nmsd.server.settings import CLIENT_CA_FILE
 
     if not service.endswith("s"):
         yield Step("TLS", False, "a session without TLS has no certificate")
@@ -39,11 +39,11 @@ def certificate_steps(config: Config, certificates: Sequence[bytes]) -> Generato
     Returns why it is not accepted, or ''."""
     from OpenSSL import crypto
 
+    from nmsd.config.services import CLIENT_CA_FILE
     from nmsd.directory.certificate import read_certificate
     from nmsd.directory.dn import write_dn
     from nmsd.directory.step import Step
     from nmsd.server.authorities import Authorities, Unusable
-    from nmsd.server.settings import CLIENT_CA_FILE
 
     try:
         shown = read_certificate(certificates[0] if certificates else b"")

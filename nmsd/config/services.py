@@ -260,6 +260,21 @@ KEY: Final = Setting(
     "etc/tls/key.pem",
     "The private key of the certificate, in PEM, readable by the server's user only.",
 )
+CLIENT_CA_FILE: Final = Setting(
+    "encryption.clientcafile",
+    kinds.path(),
+    "",
+    "The authorities whose certificates users may log in with, in PEM, one after the other; each is trusted as it"
+    " stands, whoever signed it. Empty, the default: clients are asked for no certificate. Name your own authority"
+    " here, and none that gives certificates to strangers. A changed file counts for the next connection.",
+)
+CLIENT_CRL_FILES: Final = Setting(
+    "encryption.clientcrlfiles",
+    kinds.words("paths with commas between, relative ones from the instance directory"),
+    (),
+    "Files with the revocation lists of those authorities, in PEM or DER. Empty, the default: nobody's certificate is"
+    " looked up. Set it, and whatever fetches the lists only has to put new files in place of the old.",
+)
 LMTP_SOCKET: Final = Setting(
     "service.lmtp.socket",
     kinds.path(),
@@ -330,6 +345,11 @@ SERVICES: Final = (*MAIL_SERVICES, CONSOLE)
 def is_offered(config: Config, service: ServiceSettings) -> bool:
     """Whether the settings want the service."""
     return config[service.enable] and not (service.tls_only and not config[CERTIFICATE])
+
+
+def client_crl_paths(config: Config) -> tuple[str, ...]:
+    """The files with revocation lists."""
+    return tuple(os.path.join(config.instance, path) for path in config[CLIENT_CRL_FILES])
 
 
 def _verify_tls(config: Config) -> Iterator[tuple[str, str]]:

@@ -17,15 +17,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
+from nmsd.config.services import CLIENT_CA_FILE, CLIENT_CRL_FILES, client_crl_paths
 from nmsd.config.setting import Config
 from nmsd.directory.certificate_name import text_of
-from nmsd.server.settings import (
-    CLIENT_CA_FILE,
-    CLIENT_CRL_CHECK,
-    CLIENT_CRL_EXPIRED,
-    CLIENT_CRL_FILES,
-    client_crl_paths,
-)
+from nmsd.server.settings import CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED
 
 MOST_SENT: Final = 10  # certificates of a client's chain that are looked at
 _BEGIN_CRL: Final = b"-----BEGIN X509 CRL-----"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Final
 
 from nmsd.config import kinds
-from nmsd.config.services import CERTIFICATE, SERVICES
+from nmsd.config.services import CERTIFICATE, CLIENT_CA_FILE, CLIENT_CRL_FILES, SERVICES
 from nmsd.config.setting import Config, Section, Setting
 
 READ_TIMEOUT: Final = Setting(
@@ -56,21 +55,6 @@ TLS_CIPHERS: Final = Setting(
     " encryption; add others only for clients that know none of them.",
 )
 
-CLIENT_CA_FILE: Final = Setting(
-    "encryption.clientcafile",
-    kinds.path(),
-    "",
-    "The authorities whose certificates users may log in with, in PEM, one after the other; each is trusted as it"
-    " stands, whoever signed it. Empty, the default: clients are asked for no certificate. Name your own authority"
-    " here, and none that gives certificates to strangers. A changed file counts for the next connection.",
-)
-CLIENT_CRL_FILES: Final = Setting(
-    "encryption.clientcrlfiles",
-    kinds.words("paths with commas between, relative ones from the instance directory"),
-    (),
-    "Files with the revocation lists of those authorities, in PEM or DER. Empty, the default: nobody's certificate is"
-    " looked up. Set it, and whatever fetches the lists only has to put new files in place of the old.",
-)
 CLIENT_CRL_CHECK: Final = Setting(
     "encryption.clientcrlcheck",
     kinds.choice("chain", "leaf"),
@@ -149,11 +133,6 @@ STORE_ADMIN_GROUP: Final = Setting(
     "A group in the directory whose members count as if they were in store.admins, groups in it included. Empty: none."
     " Use it where who administers mail is decided in the directory.",
 )
-
-
-def client_crl_paths(config: Config) -> tuple[str, ...]:
-    """The files with revocation lists."""
-    return tuple(os.path.join(config.instance, path) for path in config[CLIENT_CRL_FILES])
 
 
 def _verify_clients(config: Config) -> Iterator[tuple[str, str]]:

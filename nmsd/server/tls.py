@@ -17,19 +17,12 @@ from cryptography.hazmat.primitives import serialization
 from gevent import Timeout
 from OpenSSL import SSL, crypto
 
-from nmsd.config.services import CERTIFICATE, KEY, CertificateSettings
+from nmsd.config.services import CERTIFICATE, CLIENT_CA_FILE, KEY, CertificateSettings, client_crl_paths
 from nmsd.config.setting import Config
 from nmsd.directory.entrance import binds_logins
 from nmsd.server.authorities import Authorities, Unusable
 from nmsd.server.client_tls import ClientContext, ClientSocket
-from nmsd.server.settings import (
-    CLIENT_CA_FILE,
-    CLIENT_CRL_CHECK,
-    CLIENT_CRL_EXPIRED,
-    TLS_CIPHERS,
-    TLS_MIN_VERSION,
-    client_crl_paths,
-)
+from nmsd.server.settings import CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED, TLS_CIPHERS, TLS_MIN_VERSION
 from nmsd.server.stream import Socket, TimedOut, wait_until_readable, wait_until_writable
 from nmsd.wire.protocol import Log, Peer
 

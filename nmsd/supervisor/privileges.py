@@ -16,12 +16,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from nmsd.config.load import Loaded, Origin, problem_of
 from nmsd.config.problem import ConfigError, Problem
-from nmsd.config.services import CERTIFICATE, KEY
-from nmsd.config.setting import Config
+from nmsd.config.services import CERTIFICATE, CLIENT_CA_FILE, CLIENT_CRL_FILES, KEY, client_crl_paths
+from nmsd.config.setting import Config, Setting
 from nmsd.supervisor.settings import SERVER_GID, SERVER_UID
 
 # What the workers write to, below the instance's directory; and etc, whose files they read and replace.
@@ -146,7 +146,10 @@ def reach_problems(loaded: Loaded, identity: Identity, environ: Mapping[str, str
     """What the user cannot reach, found out by becoming it for a moment.  `environ` is what workers will have."""
     config, origins = loaded.config, loaded.origins
     write = [os.path.join(config.instance, name) for name in ("store", "run", "log")]
-    files = {config.path(setting): setting for setting in (CERTIFICATE, KEY) if config[setting]}
+    files: dict[str, Setting[Any]] = {
+        config.path(setting): setting for setting in (CERTIFICATE, KEY, CLIENT_CA_FILE) if config[setting]
+    }
+    files |= dict.fromkeys(client_crl_paths(config), CLIENT_CRL_FILES)
     try:
         probe = subprocess.run(
             [sys.executable, "-P", "-c", _PROBE, json.dumps([write, list(files)])],

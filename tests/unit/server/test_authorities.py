@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from OpenSSL import crypto
 
+from nmsd.config.services import CLIENT_CA_FILE, CLIENT_CRL_FILES
 from nmsd.config.setting import Config
 from nmsd.server.authorities import Authorities, Unusable, Verdict, file_problems
-from nmsd.server.settings import CLIENT_CA_FILE, CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED, CLIENT_CRL_FILES
+from nmsd.server.settings import CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED
 from tests.directory.authority import CLIENT, HOUR, SERVER, Authority, Pair
 
 ALICE = ("CN", "alice")

@@ -12,9 +12,9 @@ import gevent.ssl
 import pytest
 from OpenSSL import SSL
 
-from nmsd.config.services import CERTIFICATE, IMAP
+from nmsd.config.services import CERTIFICATE, CLIENT_CA_FILE, CLIENT_CRL_FILES, IMAP
 from nmsd.config.setting import Config
-from nmsd.server.settings import CLIENT_CA_FILE, CLIENT_CRL_FILES, TLS_CIPHERS, TLS_MIN_VERSION
+from nmsd.server.settings import TLS_CIPHERS, TLS_MIN_VERSION
 from nmsd.server.tls import Certificates, TlsUnavailable, certificate_problem
 from tests.directory.authority import HOUR, Authority, Pair
 from tests.unit.server.echo_service import PIECE
