@@ -144,8 +144,8 @@ def publish(
                 raise NmsdError(f"{error}{mend}") from None
     _tell_changes(changes, base is None, before.base(place), known, as_json)
     if not dry_run:
-        if move and texts:
-            change_file(instance.directory, lambda: _ask_again(instance), dict.fromkeys(texts))
+        if move:
+            _move(instance, place, list(texts))
         _renew_copy(instance)
     if not as_json and texts and not move:
         click.echo("etc/nmsd.conf sets them, too, and is stronger; --move takes them out of it", err=True)
@@ -158,6 +158,17 @@ def _write(directory: ConfigDirectory, dn: str, base: Entry | None, changes: lis
     elif SETTING_CLASS.lower() not in {name.lower() for name in base.classes}:
         directory.change({base.dn: {"objectClass": ((), (SETTING_CLASS,))}})
     directory.change(edits(changes))
+
+
+def _move(instance: Instance, place: Place, names: Sequence[str]) -> None:
+    """Takes settings out of the file, if the server itself reads them in the directory.  Raises NmsdError."""
+    loaded, why = instance.read_asking()
+    if loaded.entries is not None and not why:
+        seen = interpret(loaded.entries, _known()).values[place]
+        why = ", ".join(f"{name} is not shown to it" for name in names if name not in seen)
+    if why:
+        raise NmsdError(f"they are published, but stay in the file, for the server cannot read them: {why}")
+    change_file(instance.directory, lambda: _ask_again(instance), dict.fromkeys(names))
 
 
 def _chosen(instance: Instance, names: Sequence[str], shared: bool) -> dict[str, str]:

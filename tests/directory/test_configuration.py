@@ -353,6 +353,17 @@ def test_publish_moves_settings_out_of_the_file(room: Room, tmp_path: Path) -> N
     assert desk.run("set", "service.imap.maxthreads", "8").exit_code == 0
 
 
+def test_what_the_server_cannot_read_stays_in_the_file(room: Room, tmp_path: Path) -> None:
+    own = room.add_own()
+    desk = Desk(tmp_path, room.settings(**{"service.imap.maxsessions": 7, "local.ldapsiecred": "another"}))
+    admin = ("--bind-dn", room.server.admin_dn, "--password-stdin")
+    done = desk.run("publish", "--move", "service.imap.maxsessions", *admin, input=ADMIN_SECRET + "\n")
+    assert done.exit_code == 1
+    assert "stay in the file, for the server cannot read them: no directory server answers" in done.stderr
+    assert room.values(own) == ["service.imap.maxsessions=7"]
+    assert "\nservice.imap.maxsessions = 7\n" in (desk.path / "etc/nmsd.conf").read_text()
+
+
 def test_publish_changes_a_setting_where_it_stands(room: Room, tmp_path: Path) -> None:
     own = room.add_own("nsmsgAdmins: alice", "nsmsgAdmins: bob", classes=(*_CLASSES, "nsmsgCfgStore"))
     room.server.add(entry("imap", "nsmsgMaxSessions: 55", below=own, classes=("applicationProcess", "nsmsgCfgIMAP")))
