@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from nmsd.config.services import ServiceSettings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _BY_NAME: Final = {mechanism.name: mechanism for mechanism in MECHANISMS}
 _ANONYMOUS: Final = "anonymous"
+_MOST_TRACE: Final = 255  # as in RFC 4505 §2
 
 
 class Offer(Enum):
@@ -52,11 +54,18 @@ class Entrance:
 
     def offered(self) -> list[bytes]:
         """The names of the mechanisms that may be used here and now, in the order of the setting."""
-        return [name for name in self._listed() if self._offer(_BY_NAME[name]) is Offer.YES]
+        met = self._met()
+        return [mechanism.name for mechanism in _listed(self._config[MECH_LIST]) if mechanism.need in met]
 
     def offer(self, name: bytes) -> Offer:
         """Whether this one is; `name` in upper case."""
-        return self._offer(_BY_NAME[name]) if name in self._listed() else Offer.NO
+        mechanism = _BY_NAME.get(name)
+        if mechanism is None or mechanism not in _listed(self._config[MECH_LIST]):
+            return Offer.NO
+        if mechanism.need in self._met():
+            return Offer.YES
+        private = mechanism.need is Need.PASSWORDS or (mechanism.need is Need.TOKENS and self._config[KEY_SET])
+        return Offer.NOT_PRIVATE if private else Offer.NO
 
     def exchange(self, name: bytes) -> Exchange:
         """The beginning of an exchange by a mechanism that is offered."""
@@ -72,27 +81,23 @@ class Entrance:
         least = self._config[self._service.plaintext_min_cipher]
         return least >= 0 and (self._peer.local or self._peer.cipher_bits >= least)
 
-    def _listed(self) -> list[bytes]:
-        return [name.encode("ascii") for name in self._config[MECH_LIST]]
-
-    def _offer(self, mechanism: Mechanism) -> Offer:
-        need = mechanism.need
-        if need is Need.PASSWORDS:
-            return Offer.YES if self.takes_passwords() else Offer.NOT_PRIVATE
-        if need is Need.TOKENS:
-            if not self._config[KEY_SET]:
-                return Offer.NO
-            return Offer.YES if self._peer.tls or self._peer.local else Offer.NOT_PRIVATE
-        return Offer.YES if self._is_there(need) else Offer.NO
-
-    def _is_there(self, need: Need) -> bool:
-        if need is Need.CERTIFICATE:
-            return self._peer.certificate is not None
-        if need is Need.ANONYMOUS:
-            return self._is_open()
-        if need is Need.SCRAM_BINDING and not self._peer.bindings:
-            return False
-        return holds_scram(self._config)
+    def _met(self) -> list[Need]:
+        """What there is here of what mechanisms need.  Each greeting asks, so it looks at nothing twice."""
+        config, peer = self._config, self._peer
+        met: list[Need] = []
+        if self.takes_passwords():
+            met.append(Need.PASSWORDS)
+        if holds_scram(config):
+            met.append(Need.SCRAM)
+            if peer.bindings:
+                met.append(Need.SCRAM_BINDING)
+        if peer.certificate is not None:
+            met.append(Need.CERTIFICATE)
+        if (peer.tls or peer.local) and config[KEY_SET]:
+            met.append(Need.TOKENS)
+        if self._is_open():
+            met.append(Need.ANONYMOUS)
+        return met
 
     def _is_open(self) -> bool:
         allowed = ALLOW_ANONYMOUS.get(self._service.name)
@@ -114,7 +119,7 @@ class Entrance:
         """A login command's name and password.  Netscape's servers take "anonymous" with an e-mail address for one,
         too, where a service is open to anybody."""
         if login.lower() == _ANONYMOUS and self._is_open():
-            self.anonymous(password)
+            self.anonymous(password[:_MOST_TRACE])
         else:
             self.user = self._gate.login(self._name, login, password, self._peer.address)
 
@@ -149,9 +154,7 @@ class Entrance:
 
     def bindings(self) -> dict[bytes, bytes]:
         """As the verifier's."""
-        if any(_BY_NAME[name].need is Need.SCRAM_BINDING for name in self.offered()):
-            return dict(self._peer.bindings)
-        return {}
+        return dict(self._peer.bindings) if binds_logins(self._config) else {}
 
     def token_failure(self) -> dict[str, str]:
         """As the verifier's."""
@@ -164,11 +167,14 @@ class Entrance:
         return self._service.name + ("s" if self._peer.tls else "")
 
 
+@cache
+def _listed(names: tuple[str, ...]) -> tuple[Mechanism, ...]:
+    return tuple(_BY_NAME[name.encode("ascii")] for name in names)
+
+
 def binds_logins(config: Config) -> bool:
     """Whether there may be logins that are bound to their TLS channel."""
-    return holds_scram(config) and any(
-        _BY_NAME[name.encode("ascii")].need is Need.SCRAM_BINDING for name in config[MECH_LIST]
-    )
+    return holds_scram(config) and any(row.need is Need.SCRAM_BINDING for row in _listed(config[MECH_LIST]))
 
 
 def holds_scram(config: Config) -> bool:

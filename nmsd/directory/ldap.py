@@ -133,9 +133,11 @@ class LdapDirectory:
         return find_entries(self._config, self.servers, self.schema, self.queries, search)
 
     def scram_keys(self, login: str) -> ScramKeys | None:
-        """As the contract says.  They are read anew each time: a changed password counts at once."""
+        """As the contract says.  They are read anew each time: a changed password counts at once.  Somebody nobody
+        knows costs as much as anybody."""
         user = self.find(login)
-        return None if user is None else first_keys(self.search.scram(user.dn))
+        values = self.search.scram(self._config[settings.BASE] if user is None else user.dn)
+        return None if user is None else first_keys(values)
 
     # What was learnt
 

@@ -242,7 +242,7 @@ class Extension:
     """One extension, all of it: what it adds anywhere.
 
     `capabilities` are advertised in the `states` and while `when` holds; so is what `capability` gives, for one whose
-    text depends on a setting.  `enables` gives (name, bits) that ENABLE
+    text depends on a setting (b'' for none now).  `enables` gives (name, bits) that ENABLE
     understands, the bits those of session.enabled.
     """
 

@@ -67,7 +67,9 @@ class Tables:
             if session.state & extension.states and extension.when(session):
                 names.extend(extension.capabilities)
                 if extension.capability is not None:
-                    names.append(extension.capability(session))
+                    text = extension.capability(session)
+                    if text:
+                        names.append(text)
         return b" ".join(names)
 
 

@@ -152,7 +152,7 @@ class DirectoryGate:
     def act_as(self, service: str, user: User, authorize: str, address: str) -> User:
         """As the contract says."""
         attempt = _Attempt(service, "PROXYAUTH", user.uid, address)
-        return self._enter(attempt, authorize, lambda: user)
+        return self._enter(attempt, authorize, lambda: self._again(attempt, user))
 
     def account_of(self, dn: str) -> str:
         """The account of the user with this entry, if he logged in not long ago; else ''."""
@@ -275,6 +275,14 @@ class DirectoryGate:
             return user
 
         return self._guarded(attempt, find)
+
+    def _again(self, attempt: _Attempt, user: User) -> User:
+        """Somebody who is in already, if he would still be let in."""
+        found = self._directory.find(user.account)
+        if found is None or found.dn.lower() != user.dn.lower():
+            raise LoginRefused("This account is gone")
+        admit(found, attempt.service, attempt.address)
+        return found
 
     def _nobody(self) -> User:
         name = self._config[ANONYMOUS_USER]

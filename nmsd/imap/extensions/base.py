@@ -20,10 +20,6 @@ def _small_literals(session: Session) -> bool:
     return not _any_literal(session)
 
 
-def _has_mechanisms(session: Session) -> bool:
-    return bool(session.entrance().offered())
-
-
 def _mechanisms(session: Session) -> bytes:
     return b" ".join([b"AUTH=" + name for name in session.entrance().offered()])
 
@@ -37,6 +33,6 @@ IMAP: Final = Extension(
 )
 LITERAL_PLUS: Final = Extension(7888, (b"LITERAL+",), when=_any_literal)
 LITERAL_MINUS: Final = Extension(7888, (b"LITERAL-",), when=_small_literals)
-SASL: Final = Extension(4422, states=NOT_AUTHENTICATED, when=_has_mechanisms, capability=_mechanisms)
+SASL: Final = Extension(4422, states=NOT_AUTHENTICATED, capability=_mechanisms)
 SASL_IR: Final = Extension(4959, (b"SASL-IR",), states=NOT_AUTHENTICATED)
 ENABLE: Final = Extension(5161, (b"ENABLE",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -202,6 +203,17 @@ def test_an_administrator_acts_as_another_by_any_method_and_both_names_are_logge
     assert hall.log.texts("Notice") == [f"proxy: [192.0.2.1] {method} root" for method in methods]
     fields = [fields for level, _, _, fields in hall.log.events if level == "Notice"]
     assert fields == [{"service": "imap", "admin": "root@example.com", "user": "alice@example.com"}] * 4
+
+
+@pytest.mark.parametrize("status", ["inactive", ""])
+def test_an_administrator_who_is_locked_out_or_gone_acts_as_nobody_any_more(status: str) -> None:
+    hall = Hall({settings.STORE_ADMINS: ("root",)})
+    if status:
+        hall.directory.users["root"] = replace(ROOT, status=status)
+    else:
+        del hall.directory.users["root"]
+    with pytest.raises(LoginRefused):
+        hall.gate.act_as("imap", ROOT, "alice", HERE)
 
 
 def test_nobody_else_does() -> None:
