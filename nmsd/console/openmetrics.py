@@ -84,8 +84,11 @@ def _labels(worker: Mapping[str, Any], service: str) -> dict[str, str]:
 
 
 def _workers(figures: Figures) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-    """Labels and facts of the workers that answered."""
-    return ((_labels(worker, worker["service"]), worker) for worker in figures.workers)
+    """Labels and facts of the workers that answered, and of others, as the console's, what the supervisor knows."""
+    for worker in figures.workers:
+        yield _labels(worker, worker["service"]), worker
+    answered = {worker["pid"] for worker in figures.workers}
+    yield from ((labels, facts) for labels, facts in _processes(figures) if facts["pid"] not in answered)
 
 
 def _processes(figures: Figures) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:

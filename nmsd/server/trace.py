@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nmsd.server.worker import Worker
 
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_FILE_BYTES: Final = 4096  # what a file takes of the room at least, so that there are only so many
+_FULL: Final = f"no more room ({MAX_SIZE.name})"
 _SESSION_ID: Final = re.compile(r"[a-z]+\d+-[0-9a-f]+-[0-9a-f]+")
 
 
@@ -62,6 +64,7 @@ class Trace:
         self._clock = clock
         order.traces[session.id] = self
         session.trace = self
+        order.left -= _FILE_BYTES
         peer = session.peer
         self._write(
             "-", [f"session {session.id} user {session.conversation.user or '-'} address {peer.address} tls {peer.tls}"]
@@ -92,7 +95,7 @@ class Trace:
             return
         if len(data) > order.left and who != "-":
             order.left = 0
-            self.end("no more room (trace.maxsize)")
+            self.end(_FULL)
             return
         order.left -= len(data)
         try:
@@ -137,9 +140,12 @@ class Tracing:
     def tick(self) -> None:
         """Every second: ends what is over."""
         for order in list(self._orders.values()):
-            over = self._clock() >= order.until or order.left <= 0
-            if over or (_SESSION_ID.fullmatch(order.target) and not order.traces):
+            if self._clock() >= order.until:
                 self._end(order, "time is up")
+            elif order.left <= 0:
+                self._end(order, _FULL)
+            elif _SESSION_ID.fullmatch(order.target) and not order.traces:
+                self._end(order, "the session has ended")
 
     def _answer(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         action, target = request.get("action"), str(request.get("target") or "")

@@ -9,10 +9,10 @@ from nmsd.config.setting import Section, Setting
 
 MAX_SIZE: Final = Setting(
     "trace.maxsize",
-    kinds.size(4096, 1 << 40),
+    kinds.size(65_536, 1 << 40),
     10 << 20,
-    "How many bytes a worker writes for one `nmsd trace on`, all its files together; then that trace ends. 10M are an"
-    " hour of a busy client.",
+    "How many bytes a worker writes for one `nmsd trace on`, all its files together and each counted as 4K at least;"
+    " then that trace ends. 10M are an hour of a busy client.",
 )
 MAX_TIME: Final = Setting(
     "trace.maxtime",

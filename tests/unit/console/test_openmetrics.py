@@ -100,9 +100,18 @@ def test_labels_are_escaped() -> None:
 
 
 def test_a_worker_that_knows_less_and_a_server_that_serves_nothing_are_told_of_all_the_same() -> None:
-    bare = {"service": "console", "index": 0, "pid": 5, "sessions": 1, "max_sessions": 50}
-    assert parsed(render(status(services=[]), [bare]))["nmsd_sessions", (("service", "console"),)] == 1
+    bare = {"service": "imap", "index": 0, "pid": 5, "sessions": 1, "max_sessions": 50}
+    assert parsed(render(status(services=[]), [bare]))["nmsd_sessions", (("service", "imap"),)] == 1
     assert parsed(render(status(services=[]), []))
+
+
+def test_sessions_of_a_worker_that_answers_no_questions_are_those_the_supervisor_knows() -> None:
+    process = {"index": 0, "pid": 5, "sessions": 2, "max_sessions": 50}
+    console = {"name": "console", "state": "running", "restarts": 0, "processes": 1, "workers": [process]}
+    imap = status()["services"][0]
+    found = parsed(render(status(services=[imap, console]), [worker()]))
+    assert found["nmsd_sessions", (("service", "console"),)] == 2
+    assert found["nmsd_sessions", (("service", "imap"),)] == 5
 
 
 def test_the_older_text_says_the_same() -> None:
