@@ -65,6 +65,8 @@ def print_steps(steps: Iterable[Step]) -> None:
         mark = {True: "ok", False: "FAIL", None: "-"}[step.good]
         took = "" if step.seconds is None else f"  ({step.seconds * 1000:.1f} ms)"
         click.echo(f"  {mark:4}  {step.what + ':':22} {step.found}{took}")
+        if step.mend:
+            click.echo(f"        {'':22} -> {step.mend}")
 
 
 def unlogged(level: str, category: str, text: str, **fields: Any) -> None:

@@ -65,6 +65,7 @@ class Step(Schema):
     good = fields.Boolean(required=True, allow_none=True)
     found = fields.String(required=True)
     seconds = fields.Float(required=True, allow_none=True)
+    mend = fields.String(required=True, metadata={"description": "what to do about it, or empty"})
 
 
 class LoginQuery(Schema):
