@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nmsd.config.launch import Launch
 from nmsd.config.load import read_snapshot
-from nmsd.config.services import CONSOLE
+from nmsd.config.services import CONSOLE, POP
 from nmsd.config.setting import Config
 from nmsd.directory.api import Directory, Tokens
 from nmsd.log import EventLog, limits
@@ -41,9 +41,14 @@ _STORE_TIDY_S: Final = 10  # how often the store may tidy up
 
 
 def open_store(
-    config: Config, runtime: Runtime, announce: Announce, committed: Callable[[float], None] = lambda seconds: None
+    config: Config,
+    runtime: Runtime,
+    announce: Announce,
+    committed: Callable[[float], None] = lambda seconds: None,
+    journal: bool = False,
 ) -> Store:
-    """The store that the settings name.  `committed` is told how many seconds each commit took."""
+    """The store that the settings name.  `committed` is told how many seconds each commit took; `journal` is for a
+    process that takes in mail for many accounts.  Raises StoreError."""
     from nmsd.mime.digest import digest
     from nmsd.store.sqlite import limits, partitions_of
     from nmsd.store.sqlite import open_store as open_sqlite
@@ -60,15 +65,15 @@ def open_store(
 
     path = Path(config.path(PRIMARY_PATH))
     partitions = partitions_of(config)
-    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed, partitions)
+    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed, partitions, journal)
 
 
 def store_descriptors(config: Config) -> int:
     """How many files the store of one worker may hold open."""
-    from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT
+    from nmsd.store.sqlite import DESCRIPTORS_OF_JOURNAL, DESCRIPTORS_PER_ACCOUNT
     from nmsd.store.sqlite.settings import OPEN_CACHE
 
-    return config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT
+    return config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT + DESCRIPTORS_OF_JOURNAL
 
 
 def open_directory(config: Config, runtime: Runtime, log: Log) -> Directory:
@@ -182,7 +187,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
 
     config, log = tools.config, tools.log
     commits, questions = Histogram(), Histogram()
-    store = open_store(config, tools.runtime, tools.bus.announce, commits.observe)
+    store = open_store(config, tools.runtime, tools.bus.announce, commits.observe, journal=name != POP.name)
     directory = timed(open_directory(config, tools.runtime, log), questions.observe, time.monotonic)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)

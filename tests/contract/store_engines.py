@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -42,7 +43,14 @@ class Engine(Protocol):
     ) -> Store: ...
 
 
-def sqlite(place: Path, runtime: Runtime, announce: Announce, clock: Callable[[], float], limits: StoreLimits) -> Store:
+def sqlite(
+    place: Path,
+    runtime: Runtime,
+    announce: Announce,
+    clock: Callable[[], float],
+    limits: StoreLimits,
+    journal: bool = False,
+) -> Store:
     """The embedded engine."""
     return open_sqlite(
         place / "store",
@@ -55,7 +63,8 @@ def sqlite(place: Path, runtime: Runtime, announce: Announce, clock: Callable[[]
             expunged_horizon=limits.expunged,
         ),
         clock,
+        journal=journal,
     )
 
 
-ENGINES: Final[dict[str, Engine]] = {"sqlite": sqlite}
+ENGINES: Final[dict[str, Engine]] = {"sqlite": sqlite, "sqlite with a journal": partial(sqlite, journal=True)}

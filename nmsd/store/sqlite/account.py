@@ -23,10 +23,12 @@ from nmsd.store.sqlite.commit import HEAVY, CommitQueue, weight
 from nmsd.store.sqlite.database import create
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.fetching import fetch
+from nmsd.store.sqlite.journal import Journal
 from nmsd.store.sqlite.maildrop import maildrop_lock
 from nmsd.store.sqlite.meter import Meter, MeteredQueue
 from nmsd.store.sqlite.names import check_keywords, check_mailbox_name
 from nmsd.store.sqlite.partitions import Partitions
+from nmsd.store.sqlite.redo import Redo
 from nmsd.store.sqlite.searching import Search
 from nmsd.store.sqlite.settings import Limits
 from nmsd.store.sqlite.transaction import Transaction
@@ -50,6 +52,7 @@ class Engine:
     digest: Callable[[bytes | mmap], Digest]
     cache: OpenCache
     meter: Meter
+    journal: Journal | None
 
 
 class SqliteAccount:
@@ -63,7 +66,9 @@ class SqliteAccount:
     def _be_at(self, path: Path) -> None:
         engine = self._engine
         self.path = path
-        queue = CommitQueue(self.name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now)
+        queue = CommitQueue(
+            self.name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now, engine.journal
+        )
         self._queue = MeteredQueue(queue, engine.meter)
 
     def exists(self) -> bool:
@@ -196,8 +201,17 @@ class SqliteAccount:
     def append(self, mailbox_id: int, messages_: Sequence[NewMessage], quota: Quota = NO_QUOTA) -> Appended:
         prepared = [self._prepare(message) for message in messages_]
         return self._write(
-            lambda transaction: messages.append(transaction, mailbox_id, prepared, quota), _weight(prepared)
+            lambda transaction: messages.append(transaction, mailbox_id, prepared, quota), _weight(prepared), True
         )
+
+    def append_again(self, appends: Sequence[Redo]) -> int:
+        """Does appends anew that a power failure took back, for `journal`; gives how many messages were lost."""
+        prepared = [[self._prepare(one.message) for one in redo.messages] for redo in appends]
+
+        def operation(transaction: Transaction) -> int:
+            return sum([messages.append_again(transaction, *pair) for pair in zip(appends, prepared)])
+
+        return self.transact(operation)
 
     def _prepare(self, message: NewMessage) -> bodies.Prepared:
         check_keywords(message.keywords)
@@ -245,22 +259,24 @@ class SqliteAccount:
         """Runs an operation of the engine's own in the next transaction."""
         return self._queue.run(operation)
 
-    def _write(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
+    def _write(self, operation: Callable[[Transaction], T], weight: int = HEAVY, redoable: bool = False) -> T:
         try:
-            return self._run(operation, weight)
+            return self._run(operation, weight, redoable)
         except NoSuchAccount as error:
             raise NoSuchMailbox("There is no such account, and no mailbox in it") from error
 
-    def _run(self, operation: Callable[[Transaction], T], weight: int = HEAVY) -> T:
+    def _run(self, operation: Callable[[Transaction], T], weight: int = HEAVY, redoable: bool = False) -> T:
         try:
-            return self._queue.run(operation, weight)
+            return self._queue.run(operation, weight, redoable)
         except NoSuchAccount:
             if not self.follow():
                 raise
-        return self._queue.run(operation, weight)
+        return self._queue.run(operation, weight, redoable)
 
 
 def _weight(prepared: Sequence[bodies.Prepared]) -> int:
     """An append's; a message that was taken apart in a native thread is stored in one, too."""
-    sizes = [one.size for one in prepared]
-    return weight(3 * len(sizes), sum(sizes)) if max(sizes, default=0) <= _INLINE_BYTES else HEAVY
+    if max([one.size for one in prepared], default=0) > _INLINE_BYTES:
+        return HEAVY
+    keywords = sum([len(keyword) for one in prepared for keyword in one.message.keywords])
+    return weight(3 * len(prepared), sum([one.size for one in prepared]) + 4 * keywords)

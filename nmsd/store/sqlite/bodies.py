@@ -81,10 +81,10 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def insert(connection: sqlite3.Connection, body_id: int, prepared: Prepared) -> None:
+def insert(connection: sqlite3.Connection, body_id: int, prepared: Prepared, email_id: str) -> None:
     """Stores a body under a new id."""
     insert_content(connection, body_id, prepared.message.data, prepared.checksum, prepared.digest.header_size)
-    insert_digest(connection, body_id, new_email_id(), prepared.digest, prepared.headings)
+    insert_digest(connection, body_id, email_id, prepared.digest, prepared.headings)
 
 
 def insert_content(

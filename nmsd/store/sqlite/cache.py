@@ -20,7 +20,14 @@ from nmsd.model.errors import NoSuchAccount, StoreUnavailable
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import Runtime
 from nmsd.store.sqlite import schema
-from nmsd.store.sqlite.database import give_back_space, is_removed, open_reader, open_writer, wait_for_locks
+from nmsd.store.sqlite.database import (
+    give_back_space,
+    is_removed,
+    open_reader,
+    open_writer,
+    sync_commits,
+    wait_for_locks,
+)
 from nmsd.store.sqlite.faults import is_busy, translate, translate_os
 from nmsd.store.sqlite.settings import Limits
 
@@ -34,7 +41,8 @@ class OpenAccount:
     """One account's connections and what is remembered of it while they are open.
 
     `uids` keeps each mailbox's UIDs as last read: (uidnext, expunge_modseq, UIDs).  `writing` is set while somebody has
-    the writer; `patient` says that the writer waits for locks.
+    the writer; `patient` says that the writer waits for locks, `synced` that its commits sync, `unsynced` is the weight
+    of those since the last one that did.
     """
 
     __slots__ = (
@@ -45,7 +53,9 @@ class OpenAccount:
         "path",
         "patient",
         "reader",
+        "synced",
         "uids",
+        "unsynced",
         "used",
         "writer",
         "writing",
@@ -59,6 +69,8 @@ class OpenAccount:
         self.writer: sqlite3.Connection | None = None
         self.writing = False
         self.patient = True
+        self.synced = True
+        self.unsynced = 0
         self.closed = False
         self.used = now
         self.checked = now
@@ -183,21 +195,32 @@ class OpenCache:
         opened.writing = False
 
     def writer(self, opened: OpenAccount) -> sqlite3.Connection:
-        """The account's writer, which waits for locks.  For native threads.  Raises sqlite3.Error."""
+        """The account's writer, which waits for locks and syncs.  For native threads.  Raises sqlite3.Error."""
         self.close_retired()
         if opened.writer is None:
             opened.writer = open_writer(opened.path, self._limits.lock_timeout_s)
+            opened.synced = True
         elif not opened.patient:
             wait_for_locks(opened.writer, self._limits.lock_timeout_s)
         opened.patient = True
+        self._sync(opened, opened.writer, True)
         return opened.writer
 
-    def ready_writer(self, opened: OpenAccount) -> sqlite3.Connection | None:
-        """The account's writer, which does not wait for locks; None if it is not open.  Raises sqlite3.Error."""
-        if opened.writer is not None and opened.patient:
+    def ready_writer(self, opened: OpenAccount, synced: bool) -> sqlite3.Connection | None:
+        """The account's writer, which does not wait for locks, and syncs if so told; None if it is not open.  Raises
+        sqlite3.Error."""
+        if opened.writer is None:
+            return None
+        if opened.patient:
             wait_for_locks(opened.writer, 0)
             opened.patient = False
+        self._sync(opened, opened.writer, synced)
         return opened.writer
+
+    def _sync(self, opened: OpenAccount, writer: sqlite3.Connection, synced: bool) -> None:
+        if opened.synced != synced:
+            sync_commits(writer, synced)
+            opened.synced = synced
 
     def discard(self, name: str) -> None:
         """Closes an account now, unless it is being written to."""

@@ -61,11 +61,10 @@ def open_writer(path: Path, wait_s: float) -> sqlite3.Connection:
     """A connection whose commits are on the disk when they return.  Brings an old file up to date."""
     connection = connect(path, "rw", wait_s)
     try:
-        # FULL syncs the WAL at each commit.  Zeroing what is deleted would double the writing; the disk belongs to us.
-        connection.execute("PRAGMA synchronous = FULL")
+        sync_commits(connection, True)
+        # Zeroing what is deleted would double the writing; the disk belongs to us.
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
         if schema.version(connection) != schema.LATEST:
             schema.migrate(connection)
@@ -78,6 +77,13 @@ def open_writer(path: Path, wait_s: float) -> sqlite3.Connection:
 def wait_for_locks(connection: sqlite3.Connection, wait_s: float) -> None:
     """Sets how long a connection waits for others before it fails.  Raises sqlite3.Error."""
     connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1000)}")
+
+
+def sync_commits(connection: sqlite3.Connection, synced: bool) -> None:
+    """Sets whether commits sync the WAL, and now and then checkpoint it; they are then slow.  Raises sqlite3.Error."""
+    # NORMAL still syncs around a checkpoint.
+    connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES if synced else 0}")
 
 
 def is_removed(connection: sqlite3.Connection) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from mmap import mmap
 from pathlib import Path
+from typing import Final
 from weakref import WeakValueDictionary
 
-from nmsd.model.errors import NoSuchAccount
+from nmsd.model.errors import NoSuchAccount, StoreError
 from nmsd.model.message import Digest
 from nmsd.store.api import Announce, Finding, Runtime
 from nmsd.store.sqlite.account import Engine, SqliteAccount
@@ -18,12 +21,16 @@ from nmsd.store.sqlite.cache import OpenCache
 from nmsd.store.sqlite.check import check_account
 from nmsd.store.sqlite.database import connect, erase
 from nmsd.store.sqlite.faults import translate, translate_os
+from nmsd.store.sqlite.journal import open_journal, replay_journals, sync_wal
 from nmsd.store.sqlite.maildrop import lock_path
 from nmsd.store.sqlite.meter import Meter
 from nmsd.store.sqlite.moving import move
 from nmsd.store.sqlite.partitions import PRIMARY, Partitions
 from nmsd.store.sqlite.paths import name_of
+from nmsd.store.sqlite.redo import in_order
 from nmsd.store.sqlite.settings import Limits
+
+_LOG: Final = logging.getLogger("nmsd.store")
 
 
 class SqliteStore:
@@ -39,13 +46,41 @@ class SqliteStore:
         digest: Callable[[bytes | mmap], Digest],
         committed: Callable[[float], None],
         partitions: Partitions | None = None,
+        journal: bool = False,
     ) -> None:
         cache = OpenCache(runtime, limits, now)
         meter = Meter(committed)
         partitions = partitions or Partitions({PRIMARY: root})
-        self._engine = Engine(root, partitions, runtime, announce, limits, now, digest, cache, meter)
+        self._engine = Engine(root, partitions, runtime, announce, limits, now, digest, cache, meter, None)
         self._accounts: WeakValueDictionary[str, SqliteAccount] = WeakValueDictionary()
         self._lock = threading.Lock()
+        try:
+            if journal and limits.journal_size:
+                opened = open_journal(root, limits.journal_size, runtime, self._replay)
+                self._engine = replace(self._engine, journal=opened)
+                self._accounts.clear()
+            else:
+                replay_journals(root, self._replay)
+        except OSError as error:
+            raise translate_os(error, root) from error
+
+    def _replay(self, records: Sequence[tuple[int, bytes]]) -> bool:
+        """Does again what a power failure took back; False if not all of it could be."""
+        well = True
+        restored = 0
+        for name, appends in in_order(records):
+            account = self.account(name)
+            if not account.exists():
+                continue
+            try:
+                restored += account.append_again(appends)
+                sync_wal(account.path)
+            except (StoreError, OSError) as error:
+                well = False
+                _LOG.error("messages of %s cannot be restored: %s", name, error)
+        if restored:
+            _LOG.warning("%d messages that a crash had taken back are restored", restored)
+        return well
 
     def account(self, name: str) -> SqliteAccount:
         found = self._accounts.get(name)
@@ -123,6 +158,8 @@ class SqliteStore:
 
     def close(self) -> None:
         self._engine.cache.close_unused(float("-inf"))
+        if self._engine.journal is not None:
+            self._engine.journal.close()
 
 
 def _name_of(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from nmsd.model.changes import Appended, Copied, Expunged, Stored
-from nmsd.model.errors import LimitReached, OverQuota
+from nmsd.model.errors import LimitReached, NoSuchMailbox, OverQuota
 from nmsd.model.flags import DELETED, KEYWORD_SHIFT, MAX_KEYWORDS, SEEN, SYSTEM_MASK, keyword_bit
 from nmsd.model.message import Quota
 from nmsd.model.uidset import UidSet
@@ -14,6 +14,7 @@ from nmsd.store.api import FlagChange
 from nmsd.store.sqlite import bodies
 from nmsd.store.sqlite.dates import clamp
 from nmsd.store.sqlite.ranges import conditions
+from nmsd.store.sqlite.redo import Redo, RedoMessage
 from nmsd.store.sqlite.rows import MailboxCounters
 from nmsd.store.sqlite.transaction import Transaction
 
@@ -30,37 +31,68 @@ def append(transaction: Transaction, mailbox_id: int, messages: Sequence[bodies.
     if not messages:
         return Appended(mailbox.uidvalidity, [], mailbox.modseq)
     _check_quota(transaction, quota, len(messages), sum(prepared.size for prepared in messages))
+    new = [(uid, bodies.new_email_id(), prepared) for uid, prepared in enumerate(messages, mailbox.uidnext)]
+    modseq = transaction.stamp(mailbox)
+    _insert(transaction, mailbox, modseq, new, transaction.now)
+    if transaction.redo is not None:
+        told = [RedoMessage(uid, email_id, prepared.message) for uid, email_id, prepared in new]
+        transaction.redo.append(Redo(mailbox_id, mailbox.uidvalidity, modseq, transaction.now, told))
+    return Appended(mailbox.uidvalidity, [uid for uid, _, _ in new], modseq)
+
+
+def append_again(transaction: Transaction, redo: Redo, messages: Sequence[bodies.Prepared]) -> int:
+    """Does an append anew that a power failure took back; gives how many of its messages it was true of."""
+    try:
+        mailbox = transaction.mailbox(redo.mailbox_id)
+    except NoSuchMailbox:
+        return 0  # deleted since, and with it the message
+    if mailbox.uidvalidity != redo.uidvalidity:
+        return 0
+    lost = [
+        (told.uid, told.email_id, prepared)
+        for told, prepared in zip(redo.messages, messages)
+        if told.uid >= mailbox.uidnext
+    ]
+    if lost:
+        _insert(transaction, mailbox, transaction.stamp(mailbox, redo.modseq), lost, redo.saved)
+    return len(lost)
+
+
+def _insert(
+    transaction: Transaction,
+    mailbox: MailboxCounters,
+    modseq: int,
+    new: Sequence[tuple[int, str, bodies.Prepared]],
+    saved: int,
+) -> None:
+    """Stores messages under the UIDs and EMAILIDs given.  Raises LimitReached."""
     flags = [
         prepared.message.system_flags & SYSTEM_MASK | _keyword_bits(mailbox, prepared.message.keywords)
-        for prepared in messages
+        for _, _, prepared in new
     ]
-    modseq = transaction.stamp(mailbox)
-    uids: list[int] = []
     rows: list[tuple[Any, ...]] = []
-    for prepared, bits in zip(messages, flags):
+    for (uid, email_id, prepared), bits in zip(new, flags):
         transaction.account.last_body += 1
         body_id = transaction.account.last_body
-        bodies.insert(transaction.connection, body_id, prepared)
+        bodies.insert(transaction.connection, body_id, prepared, email_id)
         instant = clamp(prepared.message.internal_date)
-        uids.append(mailbox.uidnext)
         rows.append(
             (
-                mailbox_id,
-                mailbox.uidnext,
+                mailbox.id,
+                uid,
                 modseq,
                 bits,
                 prepared.size,
                 instant.epoch,
                 instant.zone,
                 prepared.date,
-                transaction.now,
+                saved,
                 body_id,
             )
         )
-        mailbox.uidnext += 1
+        mailbox.uidnext = uid + 1
         _count(transaction, mailbox, bits, prepared.size, 1)
     transaction.connection.executemany(_INSERT, rows)
-    return Appended(mailbox.uidvalidity, uids, modseq)
 
 
 def store_flags(

@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 class Meter:
-    """One store's.  `committed` is told how many seconds each write took, from when it was asked for until it was on the
-    disk or had failed."""
+    """One store's.  `committed` is told how many seconds each write took, from when it was asked for until it was on
+    the disk or had failed."""
 
     def __init__(self, committed: Callable[[float], None]) -> None:
         self.committed = committed

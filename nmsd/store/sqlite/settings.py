@@ -93,6 +93,16 @@ LOCK_TIMEOUT: Final = Setting(
     reload="worker",
 )
 
+JOURNAL_SIZE: Final = Setting(
+    "store.journalsize",
+    kinds.integer(0, 1024, "MB"),
+    16,
+    "How large the journal of a process that takes in mail may become. New messages of all accounts are written to it"
+    " together, so that a disk that takes its time over a sync is asked once for many of them; when it is full, the"
+    " accounts' own files are synced, and it begins anew. 0 has every account's file synced at every message.",
+    reload="worker",
+)
+
 
 def partitions_of(config: Config) -> Partitions:
     """The partitions that the settings name."""
@@ -130,6 +140,7 @@ SECTION: Final = Section(
         OPEN_CACHE,
         OPEN_IDLE,
         LOCK_TIMEOUT,
+        JOURNAL_SIZE,
     ),
     _verify,
     (PARTITION_PATH,),
@@ -138,7 +149,7 @@ SECTION: Final = Section(
 
 @dataclass(frozen=True)
 class Limits:
-    """What the engine is held to; the fields are the settings of these names."""
+    """What the engine is held to; the fields are the settings of these names, sizes in bytes."""
 
     max_mailboxes: int = MAX_MAILBOXES.default
     max_name_length: int = MAX_NAME_LENGTH.default
@@ -147,6 +158,7 @@ class Limits:
     open_cache: int = OPEN_CACHE.default
     open_idle_s: float = OPEN_IDLE.default
     lock_timeout_s: float = LOCK_TIMEOUT.default
+    journal_size: int = JOURNAL_SIZE.default << 20
 
 
 def limits(config: Config) -> Limits:
@@ -159,4 +171,5 @@ def limits(config: Config) -> Limits:
         open_cache=config[OPEN_CACHE],
         open_idle_s=config[OPEN_IDLE],
         lock_timeout_s=config[LOCK_TIMEOUT],
+        journal_size=config[JOURNAL_SIZE] << 20,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from nmsd.model.errors import NoSuchAccount
+from nmsd.store.sqlite.redo import Redo
 from nmsd.store.sqlite.rows import MailboxCounters, read_account, read_counters
 from nmsd.store.sqlite.settings import Limits
 
@@ -18,9 +19,12 @@ T = TypeVar("T")
 
 
 class Transaction:
-    """What an operation works on: the connection, the counters, and a modseq of its own once it changes something."""
+    """What an operation works on: the connection, the counters, and a modseq of its own once it changes something.
 
-    def __init__(self, connection: sqlite3.Connection, limits: Limits, now: float) -> None:
+    `redo` takes what is needed to do it all again, if it is wanted.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits, now: float, redoable: bool = False) -> None:
         """Begins it; waits for other writers as long as the connection does.
 
         Raises NoSuchAccount if the account was erased, sqlite3.Error.
@@ -34,6 +38,7 @@ class Transaction:
             connection.execute("ROLLBACK")
             raise NoSuchAccount("The account was removed")
         self.changes: list[tuple[int, int]] = []
+        self.redo: list[Redo] | None = [] if redoable else None
         self._mailboxes: dict[int, MailboxCounters] = {}
         self._dirty: set[int] = set()
         self._modseq = 0
@@ -50,6 +55,7 @@ class Transaction:
         mailboxes = {mailbox_id: counters.copy() for mailbox_id, counters in self._mailboxes.items()}
         dirty = set(self._dirty)
         changes = len(self.changes)
+        redo = len(self.redo or ())
         self._modseq = 0
         self.connection.execute("SAVEPOINT operation")
         try:
@@ -63,6 +69,8 @@ class Transaction:
             self._mailboxes = mailboxes
             self._dirty = dirty
             del self.changes[changes:]
+            if self.redo is not None:
+                del self.redo[redo:]
             raise
         self.connection.execute("RELEASE operation")
         return result
@@ -77,6 +85,8 @@ class Transaction:
             self._mailboxes.clear()
             self._dirty.clear()
             self.changes.clear()
+            if self.redo is not None:
+                self.redo.clear()
             self._written = self.connection.total_changes
             raise
 
@@ -96,12 +106,14 @@ class Transaction:
         """Has a mailbox's counters written."""
         self._dirty.add(counters.id)
 
-    def stamp(self, counters: MailboxCounters) -> int:
-        """The operation's modseq, given to a mailbox it changes; noted to be announced."""
-        modseq = self.touch(counters.id)
-        counters.modseq = modseq
+    def stamp(self, counters: MailboxCounters, modseq: int = 0) -> int:
+        """The operation's modseq, given to a mailbox it changes; noted to be announced.  `modseq` is one that was given
+        before, if a change is done again that was lost with all after it."""
+        if modseq:
+            self._modseq = self.account.modseq = max(modseq, self.account.modseq)
+        counters.modseq = self.touch(counters.id)
         self.keep(counters)
-        return modseq
+        return counters.modseq
 
     def touch(self, mailbox_id: int) -> int:
         """The operation's modseq, to be announced for a mailbox whose row is not in memory; 0: the list of them."""

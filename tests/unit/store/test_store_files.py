@@ -290,8 +290,9 @@ def test_each_limit_is_its_setting() -> None:
         "store.opencache": 2,
         "store.openidle": 5,
         "store.locktimeout": 4,
+        "store.journalsize": 6,
     }
-    assert limits(Config(changed)) == Limits(11, 33, 3, 7, 2, 5, 4)
+    assert limits(Config(changed)) == Limits(11, 33, 3, 7, 2, 5, 4, 6 << 20)
     assert {setting.name for setting in SECTION.settings} == {
         *changed,
         store_settings.PRIMARY_PATH.name,
