@@ -57,6 +57,7 @@ LIMITS = {
     r"store\.maxmimeparts": "tests/faults/test_protocol_limits.py::test_mime_parts",
     r"store\.maxmimeheader": "tests/faults/test_protocol_limits.py::test_mime_header",
     r"store\.maxmimeaddresses": "tests/faults/test_protocol_limits.py::test_mime_addresses",
+    r"store\.journalsize": "tests/unit/store/test_store_journal.py::test_a_full_journal_begins_anew_and_still_protects",
     r"store\.expungedhorizon": "tests/transcripts/imap/qresync.txt",
     r"store\.(opencache|openidle)": (
         "tests/unit/store/test_store_files.py::test_only_so_many_accounts_are_open_and_idle_ones_are_closed"
