@@ -71,4 +71,3 @@ def print_steps(steps: Iterable[Step]) -> None:
 
 def unlogged(level: str, category: str, text: str, **fields: Any) -> None:
     """A log for tools that print what they find."""
-

@@ -95,6 +95,7 @@ def steps(
     """The way of a login, step by step, as the command and the console show it; the last one is the result.
     `certificates`: the client's, in DER, and others that it sends along; None for a login by password."""
     from nmsd.directory.access import explain_filters
+    from nmsd.directory.mend import mend_of
     from nmsd.directory.step import Step
     from nmsd.directory.users import checks
 
@@ -135,7 +136,8 @@ def steps(
             refusals.append(f"access filters: {told}")
     for check in checks(user, service, address):
         told = check.found if check.refusal is None else f"{check.found}; the client is told: {check.refusal}"
-        yield Step(check.what, check.refusal is None, told)
+        mend = "" if check.refusal is None else mend_of(check.what, config)
+        yield Step(check.what, check.refusal is None, told, mend=mend)
         if check.refusal is not None:
             refusals.append(str(check.refusal))
     if refusals:

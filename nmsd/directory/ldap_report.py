@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from nmsd.config.ldap_address import Address
+from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
+from nmsd.directory import settings as schema
 from nmsd.directory.ldap import LdapDirectory
-from nmsd.directory.ldap_link import Entry, Failure, Found, Link
-from nmsd.directory.ldap_query import MOST_ENTRIES
+from nmsd.directory.ldap_link import Entry, Failure, Found, Link, NoEntry, Outcome
+from nmsd.directory.ldap_query import MOST_ENTRIES, Query
 from nmsd.directory.ldap_search import Record
+from nmsd.directory.mend import mend_of_base, mend_of_bind, mend_of_connection, mend_of_nobody
 from nmsd.directory.step import Step
 from nmsd.model.errors import DirectoryError, DirectoryUnavailable
 
@@ -44,16 +47,21 @@ def probe(directory: LdapDirectory, config: Config, address: Address) -> Iterato
             return
         outcome = link.bind_account(opener.account(), seconds)
         words = f"as {opener.account_name()}" + ("" if outcome.is_success else f": {outcome}")
-        yield Step("bind", outcome.is_success, words, watch.lap())
+        yield _bind_step(config, outcome, words, watch)
         if not outcome.is_success:
             return
-        found = link.search(base, "base", "(objectClass=*)", ("objectClass",), 1, seconds)
-        words = base if found.entries else f"{base} is not shown to us; is it there, and may we read it?"
-        yield Step("base", bool(found.entries), words, watch.lap())
+        entry = link.entry(base, "(objectClass=*)", ("1.1",), seconds)
+        words = f"{base} is not there, or not shown to us" if entry is None else base
+        # Who may read users need not be shown the entry they are below.
+        good, mend = (True, "") if entry is not None else (None, mend_of_base(config))
+        yield Step("base", good, words, watch.lap(), mend)
         filter = directory.queries.everybody()
         found = link.search(base, config[settings.SCOPE], filter, directory.queries.attributes, 1, seconds)
         words = found.entries[0].dn if found.entries else f"no entry matches {filter}"
-        yield Step("search", bool(found.entries), words, watch.lap())
+        mend = "" if found.entries else mend_of_base(config) if entry is None else mend_of_nobody(config)
+        yield Step("search", bool(found.entries), words, watch.lap(), mend)
+    except NoEntry as error:
+        yield Step("failure", False, str(error), watch.lap(), mend_of_base(config))
     except (Failure, DirectoryError) as error:
         yield Step("failure", False, str(error), watch.lap())
     finally:
@@ -86,7 +94,7 @@ def look_up(directory: LdapDirectory, config: Config, login: str) -> Iterator[St
         try:
             outcome = link.bind_account(directory.servers.opener.account(), config[settings.TIMEOUT])
             words = f"as {directory.servers.opener.account_name()}" + ("" if outcome.is_success else f": {outcome}")
-            yield Step("bind", outcome.is_success, words, watch.lap())
+            yield _bind_step(config, outcome, words, watch)
             if not outcome.is_success:
                 continue
             base, scope = config[settings.BASE], config[settings.SCOPE]
@@ -95,20 +103,23 @@ def look_up(directory: LdapDirectory, config: Config, login: str) -> Iterator[St
             found = link.search(
                 base, scope, query.filter, directory.queries.attributes, MOST_ENTRIES, config[settings.TIMEOUT]
             )
+            took = watch.lap()
+            mend = "" if found.entries else _why_nobody(directory, config, link, query)
         except Failure as error:
             yield Step("failure", False, str(error), watch.lap())
             continue
         except DirectoryUnavailable as error:
-            yield Step("failure", False, str(error), watch.lap())
+            mend = mend_of_base(config) if isinstance(error, NoEntry) else ""
+            yield Step("failure", False, str(error), watch.lap(), mend)
             yield LookUp()
             return
         finally:
             link.close()
-        yield Step("search", bool(found.entries), _entries(found), watch.lap())
+        yield Step("search", bool(found.entries), _entries(found), took, mend)
         for entry in found.entries:
             yield from _attributes(entry)
         record = directory.search.choose(query, found, login)
-        yield from _verdict(found, record)
+        yield from _verdict(config, found, record)
         yield LookUp(record, True)
         return
     yield LookUp()
@@ -119,12 +130,39 @@ def _connect(directory: LdapDirectory, address: Address, watch: _Watch) -> Gener
     try:
         link = directory.servers.opener.link(address)
     except (Failure, DirectoryUnavailable) as error:
-        yield Step("connect", False, str(error), watch.lap())
+        yield Step("connect", False, str(error), watch.lap(), mend_of_connection(str(error)))
         return None
     yield Step("connect", True, address.url, watch.lap())
-    safe = bool(link.cipher) or address.is_local
-    yield Step("TLS", None if safe else False, link.cipher or "none: passwords go over the network as they are")
+    if link.cipher or address.is_local:
+        yield Step("TLS", None, link.cipher or "none, and none needed on this machine")
+    else:
+        mend = f"use ldaps://, or set {settings.START_TLS.name} to auto"
+        yield Step("TLS", False, "none: passwords go over the network as they are", mend=mend)
     return link
+
+
+def _bind_step(config: Config, outcome: Outcome, words: str, watch: _Watch) -> Step:
+    return Step("bind", outcome.is_success, words, watch.lap(), "" if outcome.is_success else mend_of_bind(config))
+
+
+def _why_nobody(directory: LdapDirectory, config: Config, link: Link, query: Query) -> str:
+    """Why a search for a login finds nobody, found out by others.  Raises Failure, DirectoryUnavailable."""
+    seconds, base, scope = config[settings.TIMEOUT], config[settings.BASE], config[settings.SCOPE]
+    narrow = f"(&{config[settings.FILTER]}"
+    if config[settings.FILTER] and query.filter.startswith(narrow):
+        found = link.search(base, scope, query.filter[len(narrow) : -1], ("1.1",), 1, seconds)
+        if found.entries:
+            return f"{found.entries[0].dn} has the name, but does not match {settings.FILTER.name}"
+    if scope == "onelevel":
+        found = link.search(base, "subtree", query.filter, ("1.1",), 1, seconds)
+        if found.entries:
+            return f"{found.entries[0].dn} is further below; set {settings.SCOPE.name} to subtree"
+    everybody = directory.queries.everybody()
+    if not link.search(base, scope, everybody, ("1.1",), 1, seconds).entries:
+        if link.entry(base, "(objectClass=*)", ("1.1",), seconds) is None:
+            return mend_of_base(config)
+        return mend_of_nobody(config)
+    return "no entry has this name; look at how it is written, and in which attribute it is (local.ugattr.*)"
 
 
 def _entries(found: Found) -> str:
@@ -140,12 +178,17 @@ def _attributes(entry: Entry) -> Iterator[Step]:
         yield Step(name, None, text if len(text) <= _MOST_VALUE else text[:_MOST_VALUE] + "...")
 
 
-def _verdict(found: Found, record: Record | None) -> Iterator[Step]:
+def _verdict(config: Config, found: Found, record: Record | None) -> Iterator[Step]:
     if record is None:
         if found.entries:
-            yield Step("entry", False, "none of them is a user with this name: each needs a login name and an address")
+            words = "none of them is a user with this name: each needs a login name and an address"
+            login, mail = (" or ".join(names) for names in (config[schema.UID], config[schema.MAIL]))
+            mend = f"give it {login} and {mail}; without {mail}, {DEFAULT_DOMAIN.name} makes an address"
+            yield Step("entry", False, words, mend=mend)
         return
     if record.user is None:
-        yield Step("entry", False, record.problem)
+        filter = settings.FILTER.name
+        mend = f"take the name from one of them, or leave one out with {filter}" if record.is_ambiguous else ""
+        yield Step("entry", False, record.problem, mend=mend)
     else:
         yield Step("entry", True, f"{record.user.uid}, account {record.user.account}")

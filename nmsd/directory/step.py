@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """What was done, whether it was good (None: just a fact), what came of it, and how long it took."""
+    """What was done, whether it was good (None: just a fact), what came of it, how long it took, and for what is not
+    good, how to mend it."""
 
     what: str
     good: bool | None
     found: str
     seconds: float | None = None
+    mend: str = ""
