@@ -50,9 +50,8 @@ def open_store(
     """The store that the settings name.  `committed` is told how many seconds each commit took; `journal` is for a
     process that takes in mail for many accounts.  Raises StoreError."""
     from nmsd.mime.digest import digest
-    from nmsd.store.sqlite import limits, partitions_of
-    from nmsd.store.sqlite import open_store as open_sqlite
-    from nmsd.store.sqlite.settings import PRIMARY_PATH
+    from nmsd.store.sqlite.engine import open_store as open_sqlite
+    from nmsd.store.sqlite.settings import PRIMARY_PATH, limits, partitions_of
 
     def take_apart(message: bytes | mmap) -> Digest:
         return digest(
@@ -70,7 +69,8 @@ def open_store(
 
 def store_descriptors(config: Config) -> int:
     """How many files the store of one worker may hold open."""
-    from nmsd.store.sqlite import DESCRIPTORS_OF_JOURNAL, DESCRIPTORS_PER_ACCOUNT
+    from nmsd.store.sqlite.database import DESCRIPTORS_PER_ACCOUNT
+    from nmsd.store.sqlite.journal import DESCRIPTORS_OF_JOURNAL
     from nmsd.store.sqlite.settings import OPEN_CACHE
 
     return config[OPEN_CACHE] * DESCRIPTORS_PER_ACCOUNT + DESCRIPTORS_OF_JOURNAL

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from nmsd.store.api import Announce, Runtime, Store
-from nmsd.store.sqlite import Limits
-from nmsd.store.sqlite import open_store as open_sqlite
+from nmsd.store.sqlite.engine import open_store as open_sqlite
+from nmsd.store.sqlite.settings import Limits
 
 NOW: Final = 1_700_000_000.0
 

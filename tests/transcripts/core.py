@@ -16,7 +16,8 @@ from nmsd.model.message import Instant, NewMessage, Quota
 from nmsd.model.scram import ScramKeys
 from nmsd.store.api import Store
 from nmsd.store.runtime import PlainRuntime
-from nmsd.store.sqlite import limits, open_store
+from nmsd.store.sqlite.engine import open_store
+from nmsd.store.sqlite.settings import limits
 from nmsd.wire.protocol import Control, Conversation, Job, Peer
 from tests.transcripts.runner import Scenario
 

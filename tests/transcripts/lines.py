@@ -62,7 +62,7 @@ from nmsd.server.gate import DirectoryGate
 from nmsd.server.throttle import make_throttles
 from nmsd.store.api import Account
 from nmsd.store.runtime import PlainRuntime
-from nmsd.store.sqlite import open_store
+from nmsd.store.sqlite.engine import open_store
 from nmsd.wire.protocol import Control, Conversation, Job, Peer
 
 START = 1_700_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
+from nmsd.mime.digest import digest as mime_digest
 from nmsd.model.errors import NoSuchAccount, StoreError
 from nmsd.model.message import Digest
-from nmsd.store.api import Announce, Finding, Runtime
+from nmsd.store.api import Announce, Finding, Runtime, Store
 from nmsd.store.sqlite.account import Engine, SqliteAccount
 from nmsd.store.sqlite.cache import OpenCache
 from nmsd.store.sqlite.check import check_account
@@ -176,3 +178,25 @@ def _name_of(path: Path) -> str:
             connection.close()
     except (ValueError, sqlite3.Error):
         return ""
+
+
+def open_store(
+    root: Path,
+    runtime: Runtime,
+    announce: Announce,
+    limits: Limits = Limits(),
+    now: Callable[[], float] = time.time,
+    digest: Callable[[bytes | mmap], Digest] = mime_digest,
+    committed: Callable[[float], None] = lambda seconds: None,
+    partitions: Partitions | None = None,
+    journal: bool = False,
+) -> Store:
+    """The store in the directory `root`, which need not exist yet.  Opens no account, unless a process died and left
+    appends behind that may have to be done again.
+
+    `now` is the time in seconds since the epoch; `digest` takes a message apart, mime.digest with the settings' limits;
+    `committed` is told how many seconds each write took; `partitions` are where accounts are, `root` the primary one
+    and, unless told otherwise, the only one.  With `journal` this process gets one, which is worth its while where many
+    accounts are appended to.  To be called after a fork, not before.  Raises StoreError.
+    """
+    return SqliteStore(root, runtime, announce, limits, now, digest, committed, partitions, journal)

@@ -12,7 +12,7 @@ from nmsd.model.flags import flag_names
 from nmsd.model.message import Field
 from nmsd.store.api import Account
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import open_store
+from nmsd.store.sqlite.engine import open_store
 
 DOMAIN = "example.com"
 

@@ -14,7 +14,7 @@ from nmsd.model.mailbox import INBOX
 from nmsd.model.message import Field
 from nmsd.store.api import Account, FlagChange, Store
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import open_store
+from nmsd.store.sqlite.engine import open_store
 from nmsd.store.sqlite.paths import database_path
 from tests.contract.store_messages import EVERYTHING, fetch, letter, new, uids
 

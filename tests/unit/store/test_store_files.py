@@ -14,12 +14,13 @@ from nmsd.model.mailbox import INBOX
 from nmsd.model.message import Field
 from nmsd.store.api import Store
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import DESCRIPTORS_PER_ACCOUNT, SECTION, Limits, limits, open_store
 from nmsd.store.sqlite import settings as store_settings
-from nmsd.store.sqlite.database import open_reader, open_writer
+from nmsd.store.sqlite.database import DESCRIPTORS_PER_ACCOUNT, open_reader, open_writer
+from nmsd.store.sqlite.engine import open_store
 from nmsd.store.sqlite.faults import translate, translate_os
 from nmsd.store.sqlite.paths import database_path
 from nmsd.store.sqlite.schema import LATEST, migrate, version
+from nmsd.store.sqlite.settings import SECTION, Limits, limits
 from tests.contract.store_engines import Clock
 from tests.contract.store_messages import fetch, fill, new, uids
 

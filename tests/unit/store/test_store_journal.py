@@ -20,10 +20,11 @@ from nmsd.model.mailbox import INBOX
 from nmsd.model.message import Field, Instant, NewMessage
 from nmsd.store.api import Account, FlagChange, Store
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import Limits, open_store
+from nmsd.store.sqlite.engine import open_store
 from nmsd.store.sqlite.journal import DIRECTORY, records
 from nmsd.store.sqlite.paths import database_path
 from nmsd.store.sqlite.redo import Redo, RedoMessage, in_order, pack, unpack
+from nmsd.store.sqlite.settings import Limits
 from tests.contract.store_messages import fetch, new, uids
 
 ALICE = "alice@example.com"

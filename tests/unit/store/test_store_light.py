@@ -16,8 +16,9 @@ from nmsd.model.message import Quota
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import FlagChange, Store
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import Limits, open_store
+from nmsd.store.sqlite.engine import open_store
 from nmsd.store.sqlite.paths import database_path
+from nmsd.store.sqlite.settings import Limits
 from tests.contract.store_engines import Clock
 from tests.contract.store_messages import new, uids
 

@@ -13,7 +13,8 @@ from nmsd.model.mailbox import INBOX
 from nmsd.model.message import Instant, NewMessage
 from nmsd.store.api import Store
 from nmsd.store.runtime import PlainRuntime, unheard
-from nmsd.store.sqlite import Partitions, open_store
+from nmsd.store.sqlite.engine import open_store
+from nmsd.store.sqlite.partitions import Partitions
 
 ALICE = "alice@example.com"
 LETTER = NewMessage(b"Subject: hello\r\n\r\nhello\r\n", Instant(1_700_000_000, 0))
