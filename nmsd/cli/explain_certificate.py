@@ -41,6 +41,7 @@ def certificate_steps(config: Config, certificates: Sequence[bytes]) -> Generato
 
     from nmsd.config.services import CLIENT_CA_FILE
     from nmsd.directory.certificate import read_certificate
+    from nmsd.directory.certificate_name import UNREADABLE
     from nmsd.directory.dn import write_dn
     from nmsd.directory.step import Step
     from nmsd.server.authorities import Authorities, Unusable
@@ -48,11 +49,11 @@ def certificate_steps(config: Config, certificates: Sequence[bytes]) -> Generato
     try:
         shown = read_certificate(certificates[0] if certificates else b"")
         loaded = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in certificates]
-    except (DirectoryError, crypto.Error, ValueError) as error:
+        first = loaded[0].to_cryptography()
+    except (DirectoryError, crypto.Error, *UNREADABLE) as error:
         words = str(error) if isinstance(error, DirectoryError) else "a certificate cannot be read"
         yield Step("certificate", False, words)
         return words
-    first = loaded[0].to_cryptography()
     yield Step("subject", None, write_dn(shown.subject) or "(none)")
     yield Step("issuer", None, write_dn(shown.issuer))
     yield Step("serial number", None, f"{first.serial_number:x}")

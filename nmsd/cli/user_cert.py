@@ -66,7 +66,7 @@ def remove(instance: Instance, name: str, serial: str) -> None:
 def _facts(der: bytes) -> dict[str, Any]:
     from cryptography import x509
 
-    from nmsd.directory.certificate_name import text_of
+    from nmsd.directory.certificate_name import UNREADABLE, text_of
 
     try:
         found = x509.load_der_x509_certificate(der)
@@ -77,7 +77,7 @@ def _facts(der: bytes) -> dict[str, Any]:
             "from": f"{found.not_valid_before_utc:%Y-%m-%d}",
             "until": f"{found.not_valid_after_utc:%Y-%m-%d}",
         }
-    except ValueError:
+    except UNREADABLE:
         return {"serial": _serial(der), "subject": "(unreadable)", "issuer": "", "from": "", "until": ""}
 
 
@@ -87,9 +87,11 @@ def _serial(der: bytes) -> str:
 
     from cryptography import x509
 
+    from nmsd.directory.certificate_name import UNREADABLE
+
     try:
         return f"{x509.load_der_x509_certificate(der).serial_number:x}"
-    except ValueError:
+    except UNREADABLE:
         return sha256(der).hexdigest()[:16]
 
 

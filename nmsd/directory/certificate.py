@@ -22,7 +22,7 @@ from cryptography import x509
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.api import User
-from nmsd.directory.certificate_name import parts_of
+from nmsd.directory.certificate_name import UNREADABLE, parts_of
 from nmsd.directory.certmap import CERTMAP_FILE, CertificateMap, Rule, load_certmap
 from nmsd.directory.dn import Rdns, normal, write_dn
 from nmsd.directory.entry_search import EntriesFound, EntryFound, EntrySearch, Term
@@ -74,7 +74,7 @@ def read_certificate(der: bytes) -> Shown:
             emails = tuple(beside.get_values_for_type(x509.RFC822Name))
         except x509.ExtensionNotFound:
             emails = ()
-    except ValueError as error:
+    except UNREADABLE as error:
         raise BadCredentials(f"the certificate cannot be read: {error}") from None
     return Shown(subject, issuer, emails, der)
 

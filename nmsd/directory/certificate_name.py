@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from nmsd.directory.dn import Rdns, short_name, write_dn
+
+UNREADABLE: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
+"""What looking into a certificate may raise: it is read as far as it is looked into."""
 
 
 def parts_of(name: x509.Name) -> Rdns:

@@ -19,7 +19,7 @@ from OpenSSL import crypto
 
 from nmsd.config.services import CLIENT_CA_FILE, CLIENT_CRL_FILES, client_crl_paths
 from nmsd.config.setting import Config
-from nmsd.directory.certificate_name import text_of
+from nmsd.directory.certificate_name import UNREADABLE, text_of
 from nmsd.server.settings import CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED
 
 MOST_SENT: Final = 10  # certificates of a client's chain that are looked at
@@ -94,12 +94,13 @@ class Authorities:
                 # Without regard to time, then; the certificates' own is looked at below.
                 chain = _build(self._timeless, certificate, sent)
             refusal = self._out_of_time(chain) or _misused(chain)
+            names = tuple(map(name_of, chain))
         except crypto.X509StoreContextError as error:
             return Verdict(_refusal(error), (_subject(certificate),))
-        except ValueError as error:  # cryptography, which reads more strictly
+        except UNREADABLE as error:  # cryptography reads more strictly
             return Verdict(f"it cannot be read: {error}")
         told = "not revoked" if self._lists else f"not looked up, {CLIENT_CRL_FILES.name} is empty"
-        return Verdict(refusal, tuple(map(name_of, chain)), "" if refusal else told)
+        return Verdict(refusal, names, "" if refusal else told)
 
     def ends(self) -> list[tuple[float, str]]:
         """When something is no longer good, in seconds since the epoch, and what."""
@@ -164,7 +165,8 @@ def _read_certificates(path: str) -> list[x509.Certificate]:
         found = x509.load_pem_x509_certificates(data)
         for certificate in found:
             crypto.X509.from_cryptography(certificate)
-    except (ValueError, crypto.Error):
+            name_of(certificate)
+    except (*UNREADABLE, crypto.Error):
         raise Unusable(path, "no certificates in PEM, or a damaged one") from None
     return found
 
@@ -172,12 +174,16 @@ def _read_certificates(path: str) -> list[x509.Certificate]:
 def _read_lists(path: str) -> list[x509.CertificateRevocationList]:
     data = _read(path)
     try:
-        if _BEGIN_CRL not in data:
-            return [x509.load_der_x509_crl(data)]
-        pieces = data.split(_BEGIN_CRL)[1:]
-        return [x509.load_pem_x509_crl(_BEGIN_CRL + piece) for piece in pieces]
-    except ValueError:
+        if _BEGIN_CRL in data:
+            pieces = data.split(_BEGIN_CRL)[1:]
+            found = [x509.load_pem_x509_crl(_BEGIN_CRL + piece) for piece in pieces]
+        else:
+            found = [x509.load_der_x509_crl(data)]
+        for crl in found:
+            text_of(crl.issuer)
+    except UNREADABLE:
         raise Unusable(path, "no revocation list, or a damaged one") from None
+    return found
 
 
 def _read(path: str) -> bytes:
@@ -197,7 +203,7 @@ def _refusal(error: crypto.X509StoreContextError) -> str:
 def _subject(certificate: crypto.X509) -> str:
     try:
         return name_of(certificate.to_cryptography())
-    except ValueError:
+    except UNREADABLE:
         return "a certificate that cannot be read"
 
 
@@ -213,8 +219,6 @@ def _misused(chain: Sequence[x509.Certificate]) -> str:
                 return f"{whose} is not for the authentication of clients"
         except x509.ExtensionNotFound:
             pass
-        except ValueError as error:
-            return f"{whose} cannot be read: {error}"
     try:
         usage = chain[0].extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

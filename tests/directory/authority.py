@@ -129,6 +129,12 @@ class Authority:
         path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(encoding))
         return path
 
+    def sign(self, content: bytes) -> bytes:
+        """A certificate in DER with this content, whatever it is."""
+        algorithm = bytes.fromhex("300a06082a8648ce3d040302")  # ecdsa-with-SHA256
+        signature = self._key.sign(content, ec.ECDSA(hashes.SHA256()))
+        return _der(0x30, content + algorithm + _der(0x03, b"\0" + signature))
+
     def _write(self, made: x509.Certificate, key: ec.EllipticCurvePrivateKey, name: str, chain: bool = False) -> Pair:
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         more = self.certificate.read_bytes() if chain else b""
@@ -164,6 +170,12 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from OpenSSL import crypto
 
 from nmsd.config.services import CLIENT_CA_FILE, CLIENT_CRL_FILES
 from nmsd.config.setting import Config
+from nmsd.directory.certificate import read_certificate
+from nmsd.directory.certificate_name import UNREADABLE, text_of
+from nmsd.model.errors import BadCredentials
 from nmsd.server.authorities import Authorities, Unusable, Verdict, file_problems
 from nmsd.server.settings import CLIENT_CRL_CHECK, CLIENT_CRL_EXPIRED
 from tests.directory.authority import CLIENT, HOUR, SERVER, Authority, Pair
@@ -138,6 +144,42 @@ def test_what_ends_is_told_in_order(root: Authority, tmp_path: Path) -> None:
     ends = Authorities(settings(root, lists), time.time).ends()
     assert [what for _, what in ends] == ["the revocation list of cn=root", "the certificate of cn=root"]
     assert 3000 < ends[0][0] - time.time() < 4000
+
+
+def test_a_certificate_with_an_extension_twice_is_refused_even_if_its_authority_signed_it(root: Authority) -> None:
+    names, uses = b"\x06\x03\x55\x1d\x11", b"\x06\x03\x55\x1d\x25"
+    content = root.user(ALICE, emails=["alice@example.com"]).loaded.tbs_certificate_bytes
+    assert content.count(names) == content.count(uses) == 1
+    authorities = Authorities(settings(root), time.time)
+
+    def refusal(content: bytes) -> str:
+        made = crypto.load_certificate(crypto.FILETYPE_ASN1, root.sign(content))
+        return authorities.check(made, ()).refusal
+
+    assert refusal(content) == ""
+    assert refusal(content.replace(names, uses)) != ""
+
+
+AUTHORITY = Authority(Path(tempfile.mkdtemp(prefix="nmsd-ca-")), "root")
+CONTENT = AUTHORITY.user(ALICE, ("E", "alice@example.com"), emails=["a@example.com"]).loaded.tbs_certificate_bytes
+
+
+@given(st.lists(st.tuples(st.integers(0, len(CONTENT) - 1), st.integers(0, 255)), max_size=4))
+def test_whatever_an_authority_has_signed_there_is_a_verdict_and_a_user_or_none(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(CONTENT)
+    for place, value in changes:
+        content[place] = value
+    der = AUTHORITY.sign(bytes(content))
+    try:
+        made = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+    except crypto.Error:
+        return  # nor would a handshake take it
+    Authorities(settings(AUTHORITY), time.time).check(made, (made,))
+    try:
+        text_of(made.to_cryptography().subject)
+        read_certificate(der)
+    except (BadCredentials, *UNREADABLE):
+        pass
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
