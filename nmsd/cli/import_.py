@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator, Sequence
 from typing import Literal, cast
 
@@ -58,6 +59,8 @@ def import_(
     with opened_store(instance) as opened, progress(as_json) as (plan, advance):
         target = opened.account(account, must_exist=False)
         importer = Importer(target, opened.config[MAX_MESSAGE_SIZE], into, advance)
+        for path in paths:
+            _check_readable(path)
         sources = [(path, _format(path, wanted)) for path in paths]
         for path, form in sources:
             folders = list(_folders(path, form, quoting))
@@ -83,6 +86,14 @@ def _import_source(
         importer.subscribe(subscribed)
     finally:
         journal.close()
+
+
+def _check_readable(path: str) -> None:
+    """Raises NmsdError for a source that this process cannot read: run by root, it is the server's user by now."""
+    if not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0)):
+        name = pwd.getpwuid(os.getuid()).pw_name
+        mend = f"let that user read it (`setfacl -R -m u:{name}:rX {path}`), or import a copy"
+        raise NmsdError(f"{name}, as whom mail is imported, cannot read {path}; {mend}")
 
 
 def _format(path: str, wanted: str) -> Format:

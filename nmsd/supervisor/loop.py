@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from nmsd.config.load import Loaded, write_snapshot
+from nmsd.config.problem import ConfigError, Problem
 from nmsd.config.setting import Section
 from nmsd.log import EventLog, limits
 from nmsd.supervisor.child import Child
@@ -22,6 +23,7 @@ from nmsd.supervisor.facts import server_facts, service_facts
 from nmsd.supervisor.notify import Notify
 from nmsd.supervisor.poll import Poll
 from nmsd.supervisor.prepare import Ground
+from nmsd.supervisor.privileges import find_identity
 from nmsd.supervisor.reap import ended_children
 from nmsd.supervisor.refresh import Outcome, Refresh
 from nmsd.supervisor.service import Service
@@ -354,7 +356,7 @@ class Supervisor:
 
         def restart(outcome: Outcome) -> None:
             loaded = outcome.loaded
-            problems = list(loaded.problems)
+            problems = [*loaded.problems, *_identity_problems(loaded)]
             if not problems:  # services that are turned off will be on again, so that their ports are wanted
                 wanted = rows(loaded.config).values()
                 problems += self._ground.listeners.bind(loaded.config, loaded.origins, wanted)
@@ -406,6 +408,15 @@ class Supervisor:
             **self._outcome.facts(),
             "services": [service_facts(service, self._ground.listeners, now) for service in self._services.values()],
         }
+
+
+def _identity_problems(loaded: Loaded) -> Sequence[Problem]:
+    """Why no worker could be started after a restart: there is no user for them to be."""
+    try:
+        find_identity(loaded.config, loaded.origins)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _reloading() -> tuple[str, str]:

@@ -39,7 +39,8 @@ class Identity:
 
 
 def find_identity(config: Config, origins: Mapping[str, Origin]) -> Identity | None:
-    """The user for the workers; None when this process is not root, and they run as it does.  Raises ConfigError."""
+    """The user for the workers; None when this process is not root, and they run as it does.  Raises ConfigError, also
+    where a file that is not root's wants them to be root."""
     if os.geteuid() != 0:
         return None
     wanted = config[SERVER_UID]
@@ -49,6 +50,11 @@ def find_identity(config: Config, origins: Mapping[str, Origin]) -> Identity | N
         make = "create it" if wanted.isdigit() else f"create it (useradd --system --user-group {wanted})"
         text = f"there is no such user to run workers as; {make} or set {SERVER_UID.name} to one that there is"
         raise ConfigError([problem_of(config, SERVER_UID, origins, text)]) from None
+    origin = origins.get(SERVER_UID.name)
+    if user.pw_uid == 0 and origin is not None and origin.line and os.stat(origin.source).st_uid != 0:
+        # The file is the server's user's while workers run as that one: a worker that was taken over could write this.
+        text = f"the file is not root's, so workers are not root's either; to have that, `chown root {origin.source}`"
+        raise ConfigError([problem_of(config, SERVER_UID, origins, text)])
     group_name = config[SERVER_GID]
     try:
         gid = user.pw_gid
