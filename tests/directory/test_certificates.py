@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from nmsd.directory.certificate import CertificateMapper
 from nmsd.directory.ldap_settings import BASE
 from nmsd.model.errors import AmbiguousEntry, BadCredentials, DirectoryUnavailable
+from tests.clients.harness import Instance, instance_directory
 from tests.directory.authority import Authority, Pair
 from tests.directory.conftest import MakeStand
-from tests.directory.people import PEOPLE, SUFFIX, person
+from tests.directory.people import PEOPLE, SECRET, SERVICE_DN, SUFFIX, person
 from tests.directory.relay import Relay
 from tests.directory.servers import DirectoryServer
 from tests.directory.stand import Stand
+from tests.directory.test_cli_directory import Desk as CommandDesk
+from tests.directory.test_ldap_instance import until
 
 IN_PEOPLE = (("DC", "com"), ("DC", "example"), ("OU", "People"))
 
@@ -228,3 +232,77 @@ def test_a_base_that_is_missing_is_the_directorys_fault_where_it_is_the_users(
     desk = Desk(tmp_path, make_stand(server.url, **{BASE.name: f"ou=Nowhere,{SUFFIX}"}))
     with pytest.raises(DirectoryUnavailable, match="ou=Nowhere"):
         desk.who(("E", "alice@example.com"))
+
+
+def test_explain_walks_through_it(desk: Desk, server: DirectoryServer, tmp_path: Path) -> None:
+    office = command_line(tmp_path / "office", server.url)
+    office.set(encryption__clientcafile=str(desk.authority.certificate))
+    pair = desk.authority.user(("E", "alice@example.com"))
+    told = office.explain("--cert", str(pair.certificate))
+    assert told["admitted"] is True
+    facts = {step["what"]: step["found"] for step in told["steps"]}
+    assert facts["base"] == f"{PEOPLE} (and all below)"
+    assert facts["filter"] == "(mail=alice@example.com)"
+    assert facts["entries"] == f"uid=alice,{PEOPLE}"
+    held = desk.authority.user(("UID", "held"))
+    assert "This account is hold" in office.explain("--cert", str(held.certificate))["reason"]
+    office.set(local__ugldapbindcred="mistyped")
+    away = office.explain("--cert", str(pair.certificate))
+    assert [step["what"] for step in away["steps"] if step["good"] is False] == ["search", "mapping", "result"]
+
+
+def command_line(folder: Path, url: str) -> CommandDesk:
+    """An instance whose users are in the directory there."""
+    folder.mkdir()
+    made = CommandDesk(folder)
+    made.set(
+        local__ugldapbasedn=PEOPLE,
+        local__ugldapbinddn=SERVICE_DN,
+        local__ugldapbindcred=SECRET,
+        local__ugldaphost=url,
+        local__serveruid="root",
+    )
+    return made
+
+
+def test_a_running_server_takes_a_certificate_until_it_is_taken_out_of_the_entry(
+    desk: Desk, server: DirectoryServer
+) -> None:
+    pair = desk.authority.user(("E", "user15@example.com"))
+    dn = f"uid=user15,{PEOPLE}"
+    with server.admin() as connection:
+        connection.modify(dn, {"userCertificate;binary": [("MODIFY_REPLACE", [pair.der])]})
+    with instance_directory() as folder:
+        authorities = folder / "users-ca.pem"
+        authorities.write_bytes(desk.authority.certificate.read_bytes())
+        values = {
+            "local.ugldapbasedn": PEOPLE,
+            "local.ugldapbinddn": SERVICE_DN,
+            "local.ugldapbindcred": SECRET,
+            "local.ugldaphost": server.url,
+            "encryption.clientcafile": authorities,
+        }
+        instance = Instance.make(folder, values)
+        rules = instance.directory / "etc/certmap.conf"
+        rules.write_text(rules.read_text() + "default:verifycert on\n")
+        instance.start()
+        try:
+            context = instance.tls()
+            context.load_cert_chain(pair.certificate, pair.key)
+
+            def is_let_in() -> bool:
+                with imaplib.IMAP4_SSL("localhost", instance.port(993), ssl_context=context, timeout=60) as client:
+                    try:
+                        client.authenticate("EXTERNAL", lambda challenge: b"")
+                    except imaplib.IMAP4.error as refused:
+                        if "AUTHENTICATIONFAILED" not in str(refused):
+                            raise
+                        return False
+                    return client.select("INBOX")[0] == "OK"
+
+            assert is_let_in()
+            with server.admin() as connection:
+                connection.modify(dn, {"userCertificate;binary": [("MODIFY_DELETE", [])]})
+            until(lambda: not is_let_in())
+        finally:
+            instance.stop()
