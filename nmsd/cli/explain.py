@@ -128,6 +128,8 @@ def steps(
         if refusal:
             yield Step("result", False, refusal)
             return
+    if certificates is None:
+        yield from _scram_steps(config, directory, login)
     if let_in is None:
         names = frozenset(name.lower() for name in (login, user.uid, user.account, *user.aliases) if name)
         let_in, told = explain_filters(config, service, address, names)
@@ -202,6 +204,26 @@ def _user_steps(config: Config, directory: Directory, login: str) -> Generator[S
         return None, str(error)
     yield Step("entry", user is not None, "no entry" if user is None else f"{user.dn}, account {user.account}")
     return user, _NOBODY
+
+
+def _scram_steps(config: Config, directory: Directory, login: str) -> Iterator[Step]:
+    from nmsd.directory.entrance import holds_scram
+    from nmsd.directory.ldap_settings import BIND_DN, HOSTS
+    from nmsd.directory.settings import SCRAM
+    from nmsd.directory.step import Step
+
+    if not holds_scram(config):
+        return
+    try:
+        found = directory.scram_keys(login) is not None
+    except DirectoryError as error:
+        yield Step("SCRAM keys", False, str(error))
+        return
+    words = "there are some" if found else "none: a client that chooses SCRAM is told that the password is wrong"
+    mend = f"`nmsd user passwd {login}` makes them"
+    if config[HOSTS]:
+        mend = f"the entry needs {' or '.join(config[SCRAM])}, and {BIND_DN.name} the right to read it"
+    yield Step("SCRAM keys", found, words, mend="" if found else mend)
 
 
 def _password_step(directory: Directory, login: str, password: str) -> Generator[Step, None, str]:

@@ -175,6 +175,11 @@ def test_passwords_are_kept_for_scram_too_where_the_settings_say_so(instance: In
     assert instance.run("user", "add", "alice", "--password-stdin", stdin="sesame\n").exit_code == 0
     assert [kinds_of(instance, name) for name in ("early", "alice")] == [["ARGON2"], ["ARGON2", "SCRAM-SHA-256"]]
 
+    told = instance.run("explain", "login", "early").stdout
+    assert "none: a client that chooses SCRAM is told that the password is wrong" in told
+    assert "`nmsd user passwd early` makes them" in told
+    assert "there are some" in instance.run("explain", "login", "alice").stdout
+
     assert instance.run("user", "passwd", "early", "--password-stdin", stdin="open\n").exit_code == 0
     assert kinds_of(instance, "early") == ["ARGON2", "SCRAM-SHA-256"]
     for entry in parse_ldif(instance.ldif.encode()).entries():
