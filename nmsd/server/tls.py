@@ -86,10 +86,36 @@ class _Sources:
     versions: tuple[tuple[int, ...], tuple[int, ...]]
     minimum: str
     ciphers: str
-    clients: tuple[object, ...]
-    """The same of clients' certificates; empty where they are asked for none."""
+    authorities: Authorities | None
+    """None where clients are asked for no certificate."""
     binds: bool
     """Whether logins may be bound to the channel."""
+
+
+class _States:
+    """Of some files, which state is in use, which is no good, and which may be half of a change."""
+
+    def __init__(self) -> None:
+        self._used: object = None
+        self._refused: object = None
+        self._doubted: object = None
+
+    def is_news(self, state: object) -> bool:
+        """Whether nobody has looked at this state, or it was in doubt."""
+        return state not in (self._used, self._refused)
+
+    def take(self, state: object) -> None:
+        """It is in use from now on."""
+        self._used = state
+        self._refused = self._doubted = None
+
+    def refuse(self, state: object, at_once: bool) -> bool:
+        """It is no good; whether that is to be told: `at_once`, or when it is still so at the next look."""
+        is_told = at_once or state == self._doubted
+        if is_told:
+            self._refused = state
+        self._doubted = state
+        return is_told
 
 
 class Certificates:
@@ -107,9 +133,9 @@ class Certificates:
         self._logins = logins
         self._ends: list[tuple[float, str]] = []
         self._context: Context | None = None
-        self._loaded: _Sources | None = None
-        self._refused: _Sources | None = None
-        self._doubted: _Sources | None = None
+        self._sources = _States()
+        self._authorities: Authorities | None = None
+        self._clients = _States()
         self.refresh()
 
     def context(self) -> Context:
@@ -134,39 +160,39 @@ class Certificates:
         if they are still so: whoever replaces two files does it one after the other.
         """
         if not self._config[CERTIFICATE]:
-            self._context = self._loaded = None
+            self._context, self._sources = None, _States()
             return
+        self._refresh_authorities()
         self._warn_of_ends()
-        sources = _look(self._config, self._logins)
-        if sources in (self._loaded, self._refused):
+        sources = _look(self._config, self._logins, self._authorities)
+        if not self._sources.is_news(sources):
             return
         try:
-            self._context = self._load(sources)
+            self._context = _load(sources)
         except TlsUnavailable as error:
-            if self._context is None or sources == self._doubted:
-                self._refused = sources
+            if self._sources.refuse(sources, at_once=self._context is None):
                 kept = "; the one in use stays" if self._context else "; there is no TLS"
                 self._log("Error", "Network", f"TLS certificate not loaded: {error}{kept}")
-            self._doubted = sources
             return
-        self._loaded = sources
-        self._refused = self._doubted = None
+        self._sources.take(sources)
         self._warn_of_expiry(sources.certificate)
-        asked = self._context.authorities if isinstance(self._context, ClientContext) else None
-        self._ends = [] if asked is None else asked.ends()
-        self._warn_of_ends()
 
-    def _load(self, sources: _Sources) -> Context:
-        problem = certificate_problem(sources.certificate, sources.key)
-        if problem:
-            raise TlsUnavailable(problem)
-        files = sources.certificate, sources.key, sources.minimum, sources.ciphers
+    def _refresh_authorities(self) -> None:
+        wanted = _look_for_clients(self._config, self._logins)
+        if wanted is None:
+            self._authorities, self._clients, self._ends = None, _States(), []
+            return
+        if not self._clients.is_news(wanted):
+            return
         try:
-            if sources.clients:
-                return ClientContext(*files, Authorities(self._config, self._now))
-            return ClientContext(*files) if sources.binds else make_context(*files)
-        except (OSError, Unusable) as error:
-            raise TlsUnavailable(str(error)) from None
+            self._authorities = Authorities(self._config, self._now)
+        except Unusable as error:
+            if self._clients.refuse(wanted, at_once=self._authorities is None):
+                kept = "those in use stay" if self._authorities else "clients are asked for no certificate"
+                self._log("Error", "Network", f"authorities of clients' certificates not loaded: {error}; {kept}")
+            return
+        self._clients.take(wanted)
+        self._ends = self._authorities.ends()
 
     def _warn_of_ends(self) -> None:
         """Tells of authorities and revocation lists, each as it ends."""
@@ -182,15 +208,32 @@ class Certificates:
             self._log("Warning", "Network", "the TLS certificate expires soon", file=certificate, days=days)
 
 
-def _look(config: Config, logins: CertificateSettings | None) -> _Sources:
+def _look(config: Config, logins: CertificateSettings | None, authorities: Authorities | None) -> _Sources:
     certificate, key = config.path(CERTIFICATE), config.path(KEY)
     versions = _version(certificate), _version(key)
-    clients: tuple[object, ...] = ()
-    if logins is not None and config[logins.allow] and config[CLIENT_CA_FILE]:
-        paths = config.path(CLIENT_CA_FILE), *client_crl_paths(config)
-        clients = paths, tuple(map(_version, paths)), config[CLIENT_CRL_CHECK], config[CLIENT_CRL_EXPIRED]
     binds = logins is not None and binds_logins(config)
-    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS], clients, binds)
+    return _Sources(certificate, key, versions, config[TLS_MIN_VERSION], config[TLS_CIPHERS], authorities, binds)
+
+
+def _look_for_clients(config: Config, logins: CertificateSettings | None) -> tuple[object, ...] | None:
+    """What there is to judge clients' certificates by; None where they are asked for none."""
+    if logins is None or not config[logins.allow] or not config[CLIENT_CA_FILE]:
+        return None
+    paths = config.path(CLIENT_CA_FILE), *client_crl_paths(config)
+    return paths, tuple(map(_version, paths)), config[CLIENT_CRL_CHECK], config[CLIENT_CRL_EXPIRED]
+
+
+def _load(sources: _Sources) -> Context:
+    problem = certificate_problem(sources.certificate, sources.key)
+    if problem:
+        raise TlsUnavailable(problem)
+    files = sources.certificate, sources.key, sources.minimum, sources.ciphers
+    try:
+        if sources.authorities is not None or sources.binds:
+            return ClientContext(*files, sources.authorities)
+        return make_context(*files)
+    except OSError as error:
+        raise TlsUnavailable(str(error)) from None
 
 
 def _version(path: str) -> tuple[int, ...]:

@@ -281,10 +281,34 @@ def test_new_authorities_and_lists_count_for_the_next_connection(
     certificates.refresh()
     log = certificates._log
     assert isinstance(log, EventList)
-    assert log.texts("Error") == [
-        f"TLS certificate not loaded: {lists}: no revocation list, or a damaged one; the one in use stays"
-    ]
+    words = f"{lists}: no revocation list, or a damaged one; those in use stay"
+    assert log.texts("Error") == [f"authorities of clients' certificates not loaded: {words}"]
     assert not accepted()
+    write_certificate(tmp_path, "new.example")  # which is not kept from being used
+    certificates.refresh()
+    secure(shown := stand.connect(tls=True), with_certificate(pair))
+    assert b"new.example" in shown.sock.getpeercert(binary_form=True)
+
+
+def test_a_worker_that_begins_with_a_damaged_list_serves_without_certificates_until_it_is_mended(
+    make_stand: Callable[..., Stand], tmp_path: Path
+) -> None:
+    users = Authority(tmp_path, "users-ca")
+    lists = tmp_path / "list"
+    lists.write_bytes(b"half a file")
+    values = {CLIENT_CA_FILE.name: str(save(users, tmp_path)), CLIENT_CRL_FILES.name: (str(lists),)}
+    certificates = asking(tmp_path, **values)
+    log = certificates._log
+    assert isinstance(log, EventList)
+    assert log.texts("Error")[0].endswith("or a damaged one; clients are asked for no certificate")
+    stand = make_stand(certificates=certificates)
+    pair = users.user(("CN", "alice"))
+    for is_accepted in (False, True):
+        client = secure(stand.connect(tls=True), with_certificate(pair))
+        assert client.line() == b"hello"
+        assert (stand.service.conversations[-1].peer.certificate is not None) is is_accepted
+        users.write_list(tmp_path / "new").rename(lists)
+        certificates.refresh()
 
 
 def test_the_end_of_a_list_is_told_once(tmp_path: Path) -> None:
