@@ -222,7 +222,8 @@ def _scram_steps(config: Config, directory: Directory, login: str) -> Iterator[S
     words = "there are some" if found else "none: a client that chooses SCRAM is told that the password is wrong"
     mend = f"`nmsd user passwd {login}` makes them"
     if config[HOSTS]:
-        mend = f"the entry needs {' or '.join(config[SCRAM])}, and {BIND_DN.name} the right to read it"
+        names = config[SCRAM]
+        mend = f"the entry needs {' or '.join(names)}, and {BIND_DN.name} the right to read it"
     yield Step("SCRAM keys", found, words, mend="" if found else mend)
 
 
