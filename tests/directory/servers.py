@@ -112,7 +112,6 @@ class Slapd(DirectoryServer):
 
     def start(self, client_certificates: bool = True) -> None:
         """Fills it and starts it."""
-        slapd = require("slapd")
         data = self.folder / "data"
         data.mkdir()
         config = self.folder / "slapd.conf"
@@ -120,8 +119,13 @@ class Slapd(DirectoryServer):
         ldif = suffix() + "".join(entries())
         add = [require("slapadd"), "-q", "-f", str(config)]
         subprocess.run(add, input=ldif.encode(), check=True, capture_output=True)
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts it with what is in it."""
         urls = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port} {self.ldapi_url}"
-        self._spawn(slapd, "-d", "0", "-f", str(config), "-h", urls)
+        config = str(self.folder / "slapd.conf")
+        self._spawn(require("slapd"), "-d", "0", "-f", config, "-h", urls)
 
     def _config(self, data: Path, verify: str) -> str:
         return f"""

@@ -103,7 +103,8 @@ class SqliteStore:
     def _path(self, name: str) -> Path:
         """Where the account is, or would be by default."""
         partitions = self._engine.partitions
-        return partitions.find(name) or partitions.place(name, "")
+        found = partitions.find(name) if len(partitions) > 1 else None
+        return found or partitions.place(name, "")
 
     def remove_account(self, name: str) -> None:
         path = self._path(name)
