@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -11,7 +11,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from nmsd.config.setting import Config
 from nmsd.console.desk import Desk
 from nmsd.console.web import make_app
-from nmsd.directory.api import Directory, Gate
 from nmsd.log import EventLog
 from tests.clients.harness import HOST, Instance, Line, login
 from tests.console.browser import Browser
@@ -81,6 +80,7 @@ def test_metrics_need_no_login_on_this_machine_and_count(running: Instance, stra
 def test_metrics_are_for_clients_on_this_machine(tmp_path: Path, address: str, status: int) -> None:
     """503: let in, but no server runs here to ask."""
     config, log = Config({}, str(tmp_path)), EventLog(str(tmp_path / "log"), "console")
-    desk = Desk(config, (), cast(Gate, None), cast(Directory, None), log, b"secret")
+    nothing = cast(Any, None)
+    desk = Desk(config, (), nothing, log, b"secret", nothing, nothing, nothing)
     answer = make_app(desk).test_client().get("/metrics", environ_overrides={"REMOTE_ADDR": address})
     assert answer.status_code == status
