@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -46,9 +47,11 @@ def open_store(
     announce: Announce,
     committed: Callable[[float], None] = lambda seconds: None,
     journal: bool = False,
+    files: int | None = None,
 ) -> Store:
     """The store that the settings name.  `committed` is told how many seconds each commit took; `journal` is for a
-    process that takes in mail for many accounts.  Raises StoreError."""
+    process that takes in mail for many accounts; `files` is how many it may hold open, if fewer than the settings say.
+    Raises StoreError."""
     from nmsd.mime.digest import digest
     from nmsd.store.sqlite.engine import open_store as open_sqlite
     from nmsd.store.sqlite.settings import PRIMARY_PATH, limits, partitions_of
@@ -64,7 +67,19 @@ def open_store(
 
     path = Path(config.path(PRIMARY_PATH))
     partitions = partitions_of(config)
-    return open_sqlite(path, runtime, announce, limits(config), time.time, take_apart, committed, partitions, journal)
+    chosen = limits(config)
+    if files is not None:
+        chosen = replace(chosen, open_cache=open_accounts(config, files))
+    return open_sqlite(path, runtime, announce, chosen, time.time, take_apart, committed, partitions, journal)
+
+
+def open_accounts(config: Config, files: int) -> int:
+    """How many accounts a store may keep open that may hold so many files open."""
+    from nmsd.store.sqlite.database import DESCRIPTORS_PER_ACCOUNT
+    from nmsd.store.sqlite.journal import DESCRIPTORS_OF_JOURNAL
+    from nmsd.store.sqlite.settings import OPEN_CACHE
+
+    return max(1, min(config[OPEN_CACHE], (files - DESCRIPTORS_OF_JOURNAL) // DESCRIPTORS_PER_ACCOUNT))
 
 
 def store_descriptors(config: Config) -> int:
@@ -169,6 +184,7 @@ def run_worker(launch: Launch, config: Config, log: EventLog) -> int:
         config,
         log,
         settings=settings_of(launch.service),
+        store_files=store_descriptors(config),
         stop_seconds=lambda: config[STOP_TIMEOUT],
         open_service=lambda tools: _open_service(launch.service, tools),
         reread=reread,
@@ -183,11 +199,11 @@ def _open_service(name: str, tools: Tools) -> Opened:
     from nmsd.server.process import Opened
     from nmsd.server.timed import timed
     from nmsd.server.trace import Tracing
-    from nmsd.store.sqlite.settings import OPEN_CACHE
 
     config, log = tools.config, tools.log
     commits, questions = Histogram(), Histogram()
-    store = open_store(config, tools.runtime, tools.bus.announce, commits.observe, journal=name != POP.name)
+    has_journal = name != POP.name
+    store = open_store(config, tools.runtime, tools.bus.announce, commits.observe, has_journal, files=tools.store_files)
     directory = timed(open_directory(config, tools.runtime, log), questions.observe, time.monotonic)
     gate = _open_gate(config, directory, store, tools.board, log)
     ousting = Ousting(directory, gate, log)
@@ -229,13 +245,12 @@ def _open_service(name: str, tools: Tools) -> Opened:
             "native": tools.runtime.unfinished(),
             "max_native": tools.runtime.threads,
             **getattr(store, "figures", dict)(),
-            "max_store_open": config[OPEN_CACHE],
+            "max_store_open": open_accounts(config, tools.store_files),
             "lost_events": int(getattr(log, "dropped", 0)),
         }
 
     return Opened(
         service,
-        descriptors=store_descriptors(config),
         counters=lambda: {"logins": gate.logins, "bad_logins": gate.bad_logins},
         tally=service.tally.read,
         figures=figures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from nmsd.config.load import Origin, problem_of
 from nmsd.config.problem import Problem
@@ -12,21 +13,26 @@ from nmsd.config.services import ServiceSettings
 from nmsd.config.setting import Config
 from nmsd.server.settings import DESCRIPTOR_RESERVE
 
+LEAST: Final = 6  # one session, and the files of its account
+
 
 @dataclass(frozen=True)
 class Budget:
-    """The outcome: `sessions` is what fits, `wanted` what the settings ask for; `needed` descriptors would be wanted
-    for all of it, `limit` is the soft limit now in force."""
+    """The outcome: `sessions` and `files` of the store are what fits, `wanted` the sessions that the settings ask for;
+    `needed` descriptors would be wanted for all of it, `limit` is the soft limit now in force, of which `others` are
+    for the rest."""
 
     sessions: int
+    files: int
     wanted: int
+    others: int
     needed: int
     limit: int
 
     @property
     def hopeless(self) -> bool:
         """Whether not even one session fits."""
-        return self.limit <= self.needed - self.wanted
+        return self.limit - self.others < LEAST
 
     @property
     def lowered(self) -> bool:
@@ -47,15 +53,17 @@ def _raise_soft(soft: int) -> None:
 def fit(
     sessions: int,
     others: int,
+    files: int = 0,
     *,
     limits: Callable[[], tuple[int, int]] = _limits,
     raise_soft: Callable[[int], None] = _raise_soft,
 ) -> Budget:
-    """Makes room for `sessions` descriptors and `others` (store, directory, reserve).
+    """Makes room for `sessions` descriptors, `files` that the store would like to hold open, and `others` (reserve).
 
-    Raises the soft limit as far as needed and allowed; if that is not enough, fewer sessions fit, at least one.
+    Raises the soft limit as far as needed and allowed; if that is not enough, sessions and files may have half of the
+    room each, and what the other leaves: at least one session.
     """
-    needed = sessions + others
+    needed = sessions + files + others
     soft, hard = limits()
     if soft < needed and soft < hard:
         try:
@@ -63,7 +71,13 @@ def fit(
         except (OSError, ValueError):
             pass  # a container may forbid what the hard limit allows; what is in force is asked again
         soft, hard = limits()
-    return Budget(max(1, min(sessions, soft - others)), sessions, needed, soft)
+    fitting = _most_sessions(soft - others, files)
+    granted = max(1, min(sessions, fitting))
+    return Budget(granted, max(0, min(files, soft - others - granted)), sessions, others, needed, soft)
+
+
+def _most_sessions(room: int, files: int) -> int:
+    return room - min(files, room // 2)
 
 
 @dataclass(frozen=True)
@@ -80,21 +94,14 @@ def shortages(
 ) -> Iterator[Shortage]:
     """What is short where a process may have `limit` descriptors at most; `services` says for each how many files its
     store and directory may hold open."""
+    reserve = config[DESCRIPTOR_RESERVE]
     for service, files in services.items():
-        if not config[service.enable]:
-            continue
-        sessions, others = config[service.max_sessions], files + config[DESCRIPTOR_RESERVE]
-        if sessions + others > limit:
-            yield Shortage(_shortage(config, origins, service, others, limit), limit <= others)
-
-
-def _shortage(
-    config: Config, origins: Mapping[str, Origin], service: ServiceSettings, others: int, limit: int
-) -> Problem:
-    sessions = config[service.max_sessions]
-    fitting = limit - others
-    what = f"with {others} files of store and reserve that is {sessions + others} descriptors, and a process may have"
-    mend = "raise its limit (LimitNOFILE= in the systemd unit, else ulimit -Hn)"
-    if fitting > 0:
-        mend += f", or set this to at most {fitting}"
-    return problem_of(config, service.max_sessions, origins, f"{what} {limit}; {mend}")
+        fitting = _most_sessions(limit - reserve, files)
+        if config[service.enable] and config[service.max_sessions] > fitting:
+            hopeless = limit - reserve < LEAST
+            told = f"with {files} files of the store and {reserve} in reserve a process needs"
+            told += f" {config[service.max_sessions] + files + reserve} descriptors, and may have {limit}"
+            told += "; raise its limit (LimitNOFILE= in the systemd unit, else ulimit -Hn)"
+            if not hopeless:
+                told += f", or set this to at most {fitting}"
+            yield Shortage(problem_of(config, service.max_sessions, origins, told), hopeless)

@@ -52,20 +52,21 @@ class Tools:
     runtime: GeventRuntime
     board: Board
     bus: Bus
+    store_files: int
+    """How many files the store may hold open."""
 
 
 @dataclass(frozen=True)
 class Opened:
     """A service, and what comes with it.
 
-    `descriptors` is how many files its store and directory may hold open; `counters` gives facts for the status lines;
-    `tally` gives how its commands ended, by name and outcome, `figures` more for whoever asks for counters: histograms
-    as "latency", by what took its time, and plain numbers; `answers` are inquiries it answers; `duties` are called
-    every second in the hub and may not wait; `attach` is told the worker; `close` is called at the end.
+    `counters` gives facts for the status lines; `tally` gives how its commands ended, by name and outcome, `figures`
+    more for whoever asks for counters: histograms as "latency", by what took its time, and plain numbers; `answers` are
+    inquiries it answers; `duties` are called every second in the hub and may not wait; `attach` is told the worker;
+    `close` is called at the end.
     """
 
     service: Service
-    descriptors: int = 0
     counters: Callable[[], dict[str, Any]] = dict
     tally: Callable[[], dict[str, dict[str, int]]] = dict
     figures: Callable[[], dict[str, Any]] = dict
@@ -89,11 +90,13 @@ def run(
     log: Log,
     *,
     settings: ServiceSettings,
+    store_files: int,
     stop_seconds: Callable[[], float],
     open_service: Callable[[Tools], Opened],
     reread: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serves until told to end; gives the exit status.  `reread` brings `config` and `log` up to date at a reload.
+    """Serves until told to end; gives the exit status.  `store_files` is how many files the store would like to hold
+    open; `reread` brings `config` and `log` up to date at a reload.
     Raises ConfigError."""
     log = SessionLog(log)
     hub: Any = get_hub()
@@ -107,22 +110,11 @@ def run(
     board.claim(launch.service, launch.index)
     bus = Bus(board, SocketDirectory(os.path.join(launch.instance, "run", "bus")), os.getpid(), turns)
     runtime = GeventRuntime(min(config[NATIVE_THREADS], config[settings.max_threads]))
-    opened = open_service(Tools(config, log, runtime, board, bus))
-    others = opened.descriptors + config[DESCRIPTOR_RESERVE]
-
-    def make_budget() -> Budget:
-        budget = fit(config[settings.max_sessions], others)
-        if budget.lowered:
-            log(
-                "Warning", "General", "too few file descriptors: fewer sessions than configured",
-                sessions=budget.sessions, wanted=budget.wanted, limit=budget.limit, needed=budget.needed,
-            )  # fmt: skip
-        return budget
-
-    budget = make_budget()
+    budget = fit(config[settings.max_sessions], config[DESCRIPTOR_RESERVE], store_files)
+    _tell(log, budget)
     if budget.hopeless:
-        needs = {settings: opened.descriptors}
-        raise ConfigError([shortage.problem for shortage in shortages(config, {}, needs, budget.limit)])
+        raise ConfigError([one.problem for one in shortages(config, {}, {settings: store_files}, budget.limit)])
+    opened = open_service(Tools(config, log, runtime, board, bus, budget.files))
     pump = Pump(
         opened.service,
         sessions=SessionPool(budget.sessions),
@@ -141,7 +133,9 @@ def run(
         reread()
         certificates.refresh()
         pump.read_timeout, pump.write_timeout = config[READ_TIMEOUT], config[WRITE_TIMEOUT]
-        return make_budget().sessions, config[settings.max_threads]
+        renewed = fit(config[settings.max_sessions], config[DESCRIPTOR_RESERVE] + budget.files)
+        _tell(log, renewed)
+        return renewed.sessions, config[settings.max_threads]
 
     asked = SocketDirectory(os.path.join(launch.instance, "run", "workers"))
     admission = None
@@ -178,6 +172,14 @@ def run(
         bus.close()
         board.close()
     return 0
+
+
+def _tell(log: Log, budget: Budget) -> None:
+    if budget.lowered:
+        log(
+            "Warning", "General", "too few file descriptors: fewer sessions than configured",
+            sessions=budget.sessions, wanted=budget.wanted, limit=budget.limit, needed=budget.needed,
+        )  # fmt: skip
 
 
 def _log_stray(log: Log, context: Any, kind: Any, value: Any, trace: Any) -> None:

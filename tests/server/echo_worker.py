@@ -58,13 +58,14 @@ def main() -> int:
             gevent.sleep(0.002)
 
     def open_service(tools: Tools) -> Opened:
-        return Opened(Service(block, tools.bus), descriptors=10, counters=lambda: {"logins": 7})
+        return Opened(Service(block, tools.bus), counters=lambda: {"logins": 7})
 
     return run(
         launch,
         config,
         log,
         settings=IMAP,
+        store_files=10,
         stop_seconds=lambda: config._values.get("stop", 10),
         open_service=open_service,
         reread=lambda: config.adopt(settings()),

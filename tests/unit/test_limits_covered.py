@@ -130,7 +130,10 @@ LIMITS = {
     r"service\.namelookup\.timeout": (
         "tests/unit/server/test_names.py::test_a_name_that_comes_too_late_is_none_and_known_the_next_time"
     ),
-    r"service\.namelookup\.(threads|waiting)": (
+    r"service\.namelookup\.waiting": (
+        "tests/unit/server/test_door.py::test_one_more_than_may_wait_is_told_to_come_again"
+    ),
+    r"service\.namelookup\.threads": (
         "tests/unit/server/test_names.py::"
         "test_who_waits_for_the_same_name_waits_together_and_no_more_are_asked_at_once_than_may"
     ),

@@ -68,19 +68,40 @@ def test_a_system_that_forbids_to_raise_the_limit_is_lived_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "short", "hopeless"), [(4148, False, False), (4147, True, False), (149, True, False), (148, True, True)]
+    ("hard", "sessions", "files"),
+    [(8128, 4000, 1200), (5328, 4000, 1200), (5327, 3999, 1200), (2528, 1200, 1200), (1128, 500, 500), (134, 3, 3)],
 )
-def test_too_few_descriptors_are_told_of_with_the_setting_and_the_mend(limit: int, short: bool, hopeless: bool) -> None:
-    config = Config({}, "/instance")
-    found = list(shortages(config, {}, {IMAP: 20}, limit))
-    assert len(found) == short
-    for shortage in found:
-        told = str(shortage.problem)
-        assert shortage.hopeless is hopeless
-        assert "service.imap.maxsessions = 4000 (the default)" in told
-        assert f"that is 4148 descriptors, and a process may have {limit}" in told
-        assert "LimitNOFILE" in told
-        assert (f"set this to at most {limit - 148}" in told) is not hopeless
+def test_sessions_and_the_files_of_the_store_have_half_of_the_room_each_and_what_the_other_leaves(
+    hard: int, sessions: int, files: int
+) -> None:
+    system = System(min(1024, hard), hard)
+    budget = fit(4000, 128, 1200, limits=lambda: (system.soft, system.hard), raise_soft=system.raise_soft)
+    assert (budget.sessions, budget.files) == (sessions, files)
+    assert not budget.hopeless
+    assert budget.sessions + budget.files + 128 <= hard
+
+
+@pytest.mark.parametrize(
+    ("files", "limit", "fitting"),
+    [(20, 4148, None), (20, 4147, 3999), (20, 134, 3), (20, 133, 0), (9000, 8128, None), (9000, 8126, 3999)],
+)
+def test_too_few_descriptors_are_told_of_with_the_setting_and_the_mend(
+    files: int, limit: int, fitting: int | None
+) -> None:
+    found = list(shortages(Config({}, "/instance"), {}, {IMAP: files}, limit))
+    if fitting is None:
+        assert not found
+        return
+    (shortage,) = found
+    told = str(shortage.problem)
+    assert shortage.hopeless is (not fitting)
+    assert "service.imap.maxsessions = 4000 (the default)" in told
+    assert f"a process needs {4128 + files} descriptors, and may have {limit}" in told
+    assert "LimitNOFILE" in told
+    assert (f"set this to at most {fitting}" in told) is bool(fitting)
+    if fitting:
+        assert not list(shortages(Config({IMAP.max_sessions.name: fitting}), {}, {IMAP: files}, limit))
+        assert list(shortages(Config({IMAP.max_sessions.name: fitting + 1}), {}, {IMAP: files}, limit))
 
 
 def test_a_service_that_is_not_enabled_is_short_of_nothing() -> None:
