@@ -231,6 +231,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
         tracing.attach(worker)
         if worker.admission is not None:
             gate.last_word = worker.admission.enter
+            gate.name_of = worker.admission.name_of
 
     def figures() -> dict[str, Any]:
         times = {"directory": questions, "commit": commits}

@@ -71,6 +71,10 @@ class Admission:
         if not self.crowd.enrol(session, user.account) and not self._settings.exclusive:
             raise LoginRefused(TOO_MANY, "LIMIT")
 
+    def name_of(self, address: str) -> str:
+        """The host name of a client's address, for users' own rules.  Blocks the greenlet, for a bounded time."""
+        return self._names.find(address)
+
     def counters(self) -> dict[str, int]:
         """How many clients were kept out, and sessions retired."""
         return {"kept_out": self.refused, "retired": self.crowd.retired}

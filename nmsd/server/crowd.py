@@ -82,11 +82,15 @@ class Crowd:
         """A session is no more."""
         if session.peer.address:
             self._board.count(ADDRESSES, crowd_slot(session.peer.address), -1)
-        if session.enrolled:
-            self._board.count(USERS, crowd_slot(session.enrolled), -1)
+        self._strike_off(session)
         event = self._leaving.pop(session, None)
         if event is not None:
             event.set()
+
+    def _strike_off(self, session: Session) -> None:
+        if session.enrolled:
+            self._board.count(USERS, crowd_slot(session.enrolled), -1)
+            session.enrolled = ""
 
     def _total(self, table: int, slot: int) -> int:
         counted = self._board.counted
@@ -124,8 +128,7 @@ class Crowd:
     def enrol(self, session: Session, account: str) -> bool:
         """Counts the session as the account's, and retires others for it; False if there is no room and none can be
         made.  Blocks the greenlet."""
-        if session.enrolled:
-            self._board.count(USERS, crowd_slot(session.enrolled), -1)
+        self._strike_off(session)
         session.enrolled = account
         slot = crowd_slot(account)
         self._board.count(USERS, slot, 1)
@@ -133,7 +136,10 @@ class Crowd:
         if not limit or self._total(USERS, slot) <= limit:
             return True
         with self._lock(f"user {account}"):
-            return self._make_room(USERS, account, limit - 1, session)
+            if self._make_room(USERS, account, limit - 1, session):
+                return True
+        self._strike_off(session)
+        return False
 
     def _make_room(self, table: int, name: str, most: int, newcomer: Session | None) -> bool:
         """Retires sessions until there are no more than `most` besides the newcomer."""

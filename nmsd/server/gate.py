@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
+from nmsd.config.clients import NameOf
 from nmsd.config.services import IMAP, POP
 from nmsd.config.setting import Config
+from nmsd.directory.access import host_name
 from nmsd.directory.api import CertificateUsers, Directory, Tokens, User
 from nmsd.directory.sasl_settings import ANONYMOUS_USER
 from nmsd.directory.scram import made_up_keys
@@ -101,6 +103,8 @@ class DirectoryGate:
         self._known: dict[bytes, _Known] = {}
         self._waiting: Counter[str] = Counter()
         self._accounts: dict[str, str] = {}
+        self.name_of: NameOf = host_name
+        """Gives the host name of a client's address."""
         self.last_word: Callable[[User, str], None] = lambda user, login: None
         """Called with each user who may come in and the name he gave; raises LoginRefused if he may not after all."""
         self.entered: Callable[[User], None] = lambda user: None
@@ -171,7 +175,7 @@ class DirectoryGate:
             self._check_way(attempt.service)
             own = authenticate()
             user = self._act_as(own, attempt.login, authorize) if authorize and authorize != attempt.login else own
-            admit(user, attempt.service, attempt.address)
+            admit(user, attempt.service, attempt.address, self.name_of)
             self.last_word(user, attempt.login)
         except (BadCredentials, LoginRefused) as error:
             self._log_refusal("Notice", attempt, error)
@@ -281,7 +285,7 @@ class DirectoryGate:
         found = self._directory.find(user.account)
         if found is None or found.dn.lower() != user.dn.lower():
             raise LoginRefused("This account is gone")
-        admit(found, attempt.service, attempt.address)
+        admit(found, attempt.service, attempt.address, self.name_of)
         return found
 
     def _nobody(self) -> User:

@@ -112,6 +112,7 @@ def test_a_session_in_the_middle_of_a_command_stays_and_where_all_are_there_is_n
     newcomer = crowded.stand.greeted()
     assert not crowded.crowd.enrol(newcomer.session, ALICE)
     assert crowded.crowd.retired == 0
+    assert crowded.users() == 2
     typing.send(b"and\n")
     assert typing.line() == b"echo half a command"
     assert crowded.crowd.enrol(newcomer.session, ALICE)
