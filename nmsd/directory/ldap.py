@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from nmsd.config.ldap_address import Address
 from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.api import Standing, User
@@ -106,14 +107,14 @@ class LdapDirectory:
             raise BadCredentials("no such user")
         user = record.answer()
         try:
-            self._check(user.dn, password)
+            self._check(user.dn, password, record.at)
         except BadCredentials:
             # The entry may have been moved, or made anew elsewhere, since it was remembered.
             moved = None if is_fresh else self._look_up(key, self.queries.login(login), login)
             if moved is None or moved.answer().dn == user.dn:
                 raise
             user = moved.answer()
-            self._check(user.dn, password)
+            self._check(user.dn, password, moved.at)
         return user
 
     def accounts(self) -> Iterator[User]:
@@ -238,7 +239,7 @@ class LdapDirectory:
             return None
         if not old.identity or found.seen.identity != old.identity:
             return None
-        return self.search.look_again(found.user.dn)
+        return self.search.look_again(found.user.dn) if found.at is None else found
 
     def close(self) -> None:
         """Ends the watch, and closes the connections."""
@@ -275,16 +276,16 @@ class LdapDirectory:
 
     # Passwords
 
-    def _check(self, dn: str, password: str) -> None:
+    def _check(self, dn: str, password: str, at: Address | None) -> None:
         """Raises BadCredentials, LoginRefused, DirectoryUnavailable unless the password is the entry's."""
         if self._config[settings.AUTH_METHOD] == "compare":
-            stored = self.search.passwords(dn)
+            stored = self.search.passwords(dn, at)
             if not stored:
                 raise BadCredentials("the entry shows no password")
             if not self._runtime.offload(lambda: fits(stored, password)):
                 raise BadCredentials("wrong password")
             return
-        outcome = self._bind(dn, password)
+        outcome = self._bind(dn, password, at)
         if outcome.is_success:
             return
         if outcome.code == _INVALID_CREDENTIALS and _PASSWORD_EXPIRED in outcome.controls:
@@ -304,9 +305,9 @@ class LdapDirectory:
             return
         self._bind(f"{self.schema.uid[0]}=nobody,{self._config[settings.BASE]}", password)
 
-    def _bind(self, dn: str, password: str) -> Outcome:
+    def _bind(self, dn: str, password: str, at: Address | None = None) -> Outcome:
         seconds = self._config[settings.TIMEOUT]
-        return self.servers.bind(lambda link: link.bind(dn, password, seconds))
+        return self.servers.bind(lambda link: link.bind(dn, password, seconds), at)
 
 
 def _modified(path: str) -> int:

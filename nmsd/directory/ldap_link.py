@@ -83,6 +83,14 @@ class Refusal(DirectoryUnavailable):
     """The server is there, but does not do what it was asked; no other is any likelier to."""
 
 
+class Referred(Refusal):
+    """The server holds nothing of what is asked for, and refers to others."""
+
+    def __init__(self, text: str, urls: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.urls = urls
+
+
 class NoEntry(Refusal):
     """There is no such entry, or it is not shown to us."""
 
@@ -90,10 +98,11 @@ class NoEntry(Refusal):
 @dataclass(frozen=True)
 class Entry:
     """What a search found.  Attribute names are in lower case, without options; values that are no UTF-8 are left
-    out."""
+    out.  `at`: the server it was found on, if that is one that we were referred to."""
 
     dn: str
     attributes: dict[str, list[str]]
+    at: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -502,7 +511,8 @@ def _refusal(address: Address, base: str, said: Message) -> Refusal:
         return NoEntry(f"{address.url} shows no entry {base} to search below; it is missing or forbidden")
     if said.code == RESULT_REFERRAL:
         others = ", ".join(said.urls) or "nowhere"
-        return Refusal(f"{address.url} refers to {others}, and referrals are not followed")
+        words = f"{address.url} refers to {others}, where we do not go (local.ugldapreferrals)"
+        return Referred(words, said.urls)
     return Refusal(f"{address.url} refuses the search: {words}")
 
 

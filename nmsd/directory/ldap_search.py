@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.directory import ldap_settings as settings
+from nmsd.directory.ldap_link import Found, Referred
+from nmsd.directory.ldap_names import normal
 from nmsd.directory.ldap_query import MOST_ENTRIES, Query, addresses_of, is_meant
+from nmsd.directory.ldap_referral import Referral, parse_referral
 from nmsd.directory.ldap_trace import ATTRIBUTES as SEEN_ATTRIBUTES
 from nmsd.directory.ldap_trace import Seen, see
 from nmsd.directory.schema import values
@@ -17,9 +20,10 @@ from nmsd.model.errors import AmbiguousEntry, DirectoryUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from nmsd.config.ldap_address import Address
     from nmsd.config.setting import Config
     from nmsd.directory.api import User
-    from nmsd.directory.ldap_link import Entry, Found, Link
+    from nmsd.directory.ldap_link import Entry, Link
     from nmsd.directory.ldap_servers import Servers
     from nmsd.directory.runtime import Log
     from nmsd.directory.schema import Schema
@@ -33,6 +37,7 @@ class Record:
     problem: str = ""
     is_ambiguous: bool = False
     seen: Seen | None = None
+    at: Address | None = None
 
     def answer(self) -> User:
         """The user.  Raises AmbiguousEntry, DirectoryUnavailable."""
@@ -72,10 +77,33 @@ class Search:
         """What the search finds.  Raises DirectoryUnavailable."""
         seconds = self._config[settings.TIMEOUT]
 
-        def use(link: Link) -> Found:
-            return link.search(self._base, self._scope, query.filter, self._attributes, MOST_ENTRIES, seconds)
+        def at(base: str) -> Callable[[Link], Found]:
+            return lambda link: link.search(base, self._scope, query.filter, self._attributes, MOST_ENTRIES, seconds)
 
-        return self._servers.search(use)
+        try:
+            found = self._servers.search(at(self._base))
+        except Referred as referred:
+            if not any(self._goes_to(url) for url in referred.urls):
+                raise
+            found = Found((), references=referred.urls)
+        return self._follow(found, at) if found.references else found
+
+    def _follow(self, found: Found, at: Callable[[str], Callable[[Link], Found]]) -> Found:
+        """Adds what is to be found on other servers.  There, no further references are followed."""
+        entries, cut = {normal(entry.dn): entry for entry in found.entries}, found.cut
+        for url in found.references:
+            referral = self._goes_to(url)
+            if referral is None:
+                continue
+            more = self._servers.search(at(referral.base or self._base), referral.address)
+            cut = cut or more.cut
+            for entry in more.entries:  # several servers may have the same ones
+                entries.setdefault(normal(entry.dn), replace(entry, at=referral.address))
+        return Found(tuple(entries.values()), cut)
+
+    def _goes_to(self, url: str) -> Referral | None:
+        referral = parse_referral(url)
+        return referral if referral is not None and self._servers.may_go_to(referral.address) else None
 
     def choose(self, query: Query, found: Found, name: str) -> Record | None:
         """The entry that is meant, of those found; what is wrong is logged."""
@@ -97,7 +125,10 @@ class Search:
         filter = self._config[settings.FILTER] or "(objectClass=*)"
         asked = ("*", *self._attributes)
         at = self._clock()
-        entry = self._servers.search(lambda link: link.entry(dn, filter, asked, seconds))
+        try:
+            entry = self._servers.search(lambda link: link.entry(dn, filter, asked, seconds))
+        except Referred:
+            return None  # who is on another server is found by name
         if entry is None:
             return None
         record = self._read(entry)
@@ -123,10 +154,10 @@ class Search:
         finally:
             link.close()
 
-    def passwords(self, dn: str) -> tuple[str, ...]:
+    def passwords(self, dn: str, at: Address | None = None) -> tuple[str, ...]:
         """The stored passwords of an entry, as far as we may read them.  Raises DirectoryUnavailable."""
         names = self._schema.password
-        return tuple(value for entry in self._secrets(dn, names) for value in values(entry.attributes, names))
+        return tuple(value for entry in self._secrets(dn, names, at) for value in values(entry.attributes, names))
 
     def scram(self, dn: str) -> tuple[str, ...]:
         """The values of an entry that may be SCRAM keys, as far as we may read them.  Raises DirectoryUnavailable."""
@@ -134,9 +165,13 @@ class Search:
         found = self._secrets(dn, names) if names else ()
         return tuple(value for entry in found for name in names for value in entry.attributes.get(name, ()))
 
-    def _secrets(self, dn: str, names: tuple[str, ...]) -> tuple[Entry, ...]:
+    def _secrets(self, dn: str, names: tuple[str, ...], at: Address | None = None) -> tuple[Entry, ...]:
         seconds = self._config[settings.TIMEOUT]
-        return self._servers.search(lambda link: link.search(dn, "base", "(objectClass=*)", names, 1, seconds)).entries
+
+        def use(link: Link) -> Found:
+            return link.search(dn, "base", "(objectClass=*)", names, 1, seconds)
+
+        return self._servers.search(use, at).entries
 
     def _users(self, entries: Iterable[Entry]) -> Iterator[User]:
         for entry in entries:
@@ -152,8 +187,8 @@ class Search:
         if user is None:
             return None
         if not self._config[settings.PUSH]:
-            return Record(user)
-        return Record(user, seen=see(entry, self._schema, self._known, False, self._clock()))
+            return Record(user, at=entry.at)
+        return Record(user, seen=see(entry, self._schema, self._known, False, self._clock()), at=entry.at)
 
     def _problem(self, words: str, is_ambiguous: bool = False) -> Record:
         self._log("Warning", "Account", words)

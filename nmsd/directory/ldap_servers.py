@@ -18,6 +18,7 @@ from nmsd.directory import ldap_settings as settings
 from nmsd.directory.ldap_breaker import Breaker
 from nmsd.directory.ldap_link import Account, Failure, Link, Refusal, tls_context
 from nmsd.directory.ldap_pool import Pool
+from nmsd.directory.ldap_referral import allowed
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class Servers:
         self._servers = tuple(
             _DirectoryServer(address, self.opener, config, clock) for address in settings.addresses(config)
         )
+        # Of a server that is also in the list above there are other links: those are for what is asked first.
+        self._referred = {address: _DirectoryServer(address, self.opener, config, clock) for address in allowed(config)}
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -172,13 +175,18 @@ class Servers:
             for server in self._servers
         )
 
-    def search(self, use: Callable[[Link], T]) -> T:
-        """What `use` makes of a link that is bound as ourselves.  Raises DirectoryUnavailable."""
-        return self._first(lambda server: server.run(server.searches, use))
+    def search(self, use: Callable[[Link], T], at: Address | None = None) -> T:
+        """What `use` makes of a link that is bound as ourselves; `at`: to that server, which we were referred to.
+        Raises DirectoryUnavailable."""
+        return self._first(lambda server: server.run(server.searches, use), at)
 
-    def bind(self, use: Callable[[Link], T]) -> T:
-        """What `use` makes of a link whose bind it may change.  Raises DirectoryUnavailable."""
-        return self._first(lambda server: server.run(server.binds, use))
+    def bind(self, use: Callable[[Link], T], at: Address | None = None) -> T:
+        """What `use` makes of a link whose bind it may change; `at` as above.  Raises DirectoryUnavailable."""
+        return self._first(lambda server: server.run(server.binds, use), at)
+
+    def may_go_to(self, address: Address) -> bool:
+        """Whether a referral to this server is followed."""
+        return address in self._referred
 
     def with_own_link(self, use: Callable[[Link], T]) -> T:
         """What `use` makes of a link of its own, bound as ourselves, which it has to close.  Raises
@@ -187,14 +195,14 @@ class Servers:
 
     def close(self) -> None:
         """Closes all links that lie unused."""
-        for server in self._servers:
+        for server in (*self._servers, *self._referred.values()):
             server.searches.clear()
             server.binds.clear()
 
-    def _first(self, ask: Callable[[_DirectoryServer], T]) -> T:
+    def _first(self, ask: Callable[[_DirectoryServer], T], at: Address | None = None) -> T:
         """Asks one after the other until one answers."""
         reasons = []
-        for server in self._servers:
+        for server in self._servers if at is None else (self._referred[at],):
             attempt = server.breaker.attempt()
             if attempt is None:
                 continue

@@ -238,6 +238,15 @@ UNSEEN: Final = Setting(
     " directory that changes hidden attributes at every login, and have it show when passwords were changed"
     " (local.ugattr.passwordtime).",
 )
+REFERRALS: Final = Setting(
+    "local.ugldapreferrals",
+    servers(),
+    (),
+    "Servers to which a referral of a directory server may be followed, as LDAP URLs; we bind there with the same name"
+    " and password, and users' passwords go there, too. Empty, the default: none is followed, for whoever can plant a"
+    " referral would get all of them.",
+    reload="worker",
+)
 PAGE_SIZE: Final = Setting(
     "local.ugldappagesize",
     kinds.integer(1, 100_000, "entries"),
@@ -271,7 +280,7 @@ SECTION: Final = Section(
         *(HOSTS, PORT, USE_SSL, START_TLS, TLS_VERIFY, TLS_CA, TLS_CERTIFICATE, TLS_KEY),
         *(BIND_METHOD, BIND_DN, BIND_CREDENTIALS, BASE, SCOPE, FILTER, LOGIN_FILTER, AUTH_METHOD),
         *(CONNECT_TIMEOUT, TIMEOUT, RETRY, FAILURES, CONNECTIONS, WAITING, IDLE),
-        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PUSH, UNSEEN, PAGE_SIZE),
+        *(CACHE_SIZE, CACHE_TTL, NEGATIVE_TTL, PUSH, UNSEEN, REFERRALS, PAGE_SIZE),
     ),
     _verify,
 )
