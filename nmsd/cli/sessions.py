@@ -14,6 +14,8 @@ from nmsd.cli.errors import Failed
 from nmsd.cli.instance import Instance, pass_instance
 from nmsd.cli.output import duration, json_option, print_json, print_table
 from nmsd.log import clean
+from nmsd.model.errors import NmsdError
+from nmsd.supervisor.control import NotRunning
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +33,9 @@ _SORTS: Final[dict[str, tuple[Callable[[dict[str, Any]], Any], bool]]] = {
     "state": (lambda session: (session["state"], session["user"]), False),
 }
 _FRAME: Final = 6  # lines of the terminal that are not rows
+
+_Look = tuple[list[dict[str, Any]], str]
+"""The sessions, or why they could not be asked for."""
 
 
 @click.group()
@@ -88,16 +93,22 @@ def watch(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Show the sessions as they come and go, until Ctrl-C."""
+    """Show the sessions as they come and go, until Ctrl-C or until the server is stopped."""
 
-    def look() -> list[dict[str, Any]]:
-        return _sorted(_ask(instance, service, {"command": "sessions", "user": user}), sort, reverse)
+    def look() -> _Look:
+        try:
+            return _sorted(_ask(instance, service, {"command": "sessions", "user": user}), sort, reverse), ""
+        except NotRunning:
+            raise
+        except NmsdError as error:  # such as a worker that is busy; the next look may be better
+            return [], str(error)
 
     looks = _looks(look, interval, count)
     try:
         if as_json:
-            for found in looks:
-                click.echo(json.dumps({"time": round(time.time(), 3), "sessions": found}, ensure_ascii=False))
+            for found, trouble in looks:
+                seen = {"error": trouble} if trouble else {"sessions": found}
+                click.echo(json.dumps({"time": round(time.time(), 3), **seen}, ensure_ascii=False))
         else:
             _show(looks, sort)
     except KeyboardInterrupt:
@@ -142,9 +153,7 @@ def _sorted(found: list[dict[str, Any]], sort: str, reverse: bool) -> list[dict[
     return sorted(found, key=key, reverse=greatest_first != reverse)
 
 
-def _looks(
-    look: Callable[[], list[dict[str, Any]]], interval: float, count: int | None
-) -> Iterator[list[dict[str, Any]]]:
+def _looks(look: Callable[[], _Look], interval: float, count: int | None) -> Iterator[_Look]:
     """What is seen at each look; the time between two is `interval`, however long looking takes."""
     due = time.monotonic()
     while True:
@@ -157,20 +166,24 @@ def _looks(
         time.sleep(due - time.monotonic())
 
 
-def _show(looks: Iterator[list[dict[str, Any]]], sort: str) -> None:
+def _show(looks: Iterator[_Look], sort: str) -> None:
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        for number, found in enumerate(looks):
+        for number, (found, trouble) in enumerate(looks):
             if number:
                 click.echo()
-            print_table(_HEAD, [_row(session) for session in found])
+            if trouble:
+                click.echo(f"nmsd: {trouble}", err=True)
+            else:
+                print_table(_HEAD, [_row(session) for session in found])
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        for found in looks:
-            live.update(_table(found, sort, console.height - _FRAME), refresh=True)
+        for found, trouble in looks:
+            live.update(Text(trouble) if trouble else _table(found, sort, console.height - _FRAME), refresh=True)
 
 
 def _table(found: list[dict[str, Any]], sort: str, most: int) -> Table:

@@ -206,6 +206,14 @@ FAMILIES: Final = (
         "Workers that the service should have.",
         _services("", lambda each: each.get("processes", 0)),
     ),
+    Family(
+        "nmsd_worker_silence_seconds",
+        "gauge",
+        "seconds",
+        _WORKER,
+        "Time since the worker last reported to the supervisor, which it does every ten seconds at least.",
+        _process_fact("heard"),
+    ),
     Family("nmsd_descriptors", "gauge", "", _WORKER, "File descriptors open.", _process_fact("descriptors")),
     Family(
         "nmsd_descriptors_max", "gauge", "", _WORKER, "Limit of file descriptors.", _process_fact("descriptor_limit")

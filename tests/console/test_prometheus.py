@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -123,6 +124,20 @@ def test_prometheus_finds_the_server_and_its_figures(running: Instance, promethe
     )  # fmt: skip
     assert groups[0]["name"] == "nmsd"
     assert set(rules) == {"ok"}
+
+
+def test_a_worker_that_hangs_does_not_hide_the_others(running: Instance, stranger: Browser) -> None:
+    status = json.loads(running.nmsd("status", "--json").stdout)
+    workers = {each["name"]: each["workers"][0]["pid"] for each in status["services"]}
+    os.kill(workers["pop"], signal.SIGSTOP)
+    try:
+        text = stranger.get("/metrics").body
+    finally:
+        os.kill(workers["pop"], signal.SIGCONT)
+    assert f'nmsd_connections_total{{service="imap",worker="0",pid="{workers["imap"]}"}}' in text
+    assert f'nmsd_connections_total{{service="pop",worker="0",pid="{workers["pop"]}"}}' not in text
+    assert f'nmsd_worker_silence_seconds{{service="pop",worker="0",pid="{workers["pop"]}"}}' in text
+    assert f'nmsd_sessions_max{{service="pop",worker="0",pid="{workers["pop"]}"}} 600' in text
 
 
 @pytest.mark.needs("promtool")

@@ -19,7 +19,15 @@ SAMPLES = {sample for family in FAMILIES for sample in family.samples()}
 
 
 def status(**more: Any) -> dict[str, Any]:
-    process = {"index": 0, "pid": 77, "descriptors": 20, "descriptor_limit": 1024, "memory": 1 << 26, "cpu": 1.25}
+    process = {
+        "index": 0,
+        "pid": 77,
+        "descriptors": 20,
+        "descriptor_limit": 1024,
+        "memory": 1 << 26,
+        "cpu": 1.25,
+        "heard": 4.5,
+    }
     service = {"name": "imap", "state": "running", "restarts": 2, "processes": 1, "workers": [process]}
     return {"version": "1.0", "started": 1_700_000_000.5, "services": [service], **more}
 
