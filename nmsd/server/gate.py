@@ -156,7 +156,7 @@ class DirectoryGate:
     def act_as(self, service: str, user: User, authorize: str, address: str) -> User:
         """As the contract says."""
         attempt = _Attempt(service, "PROXYAUTH", user.uid, address)
-        return self._enter(attempt, authorize, lambda: self._again(attempt, user))
+        return self._enter(attempt, authorize, lambda: self._again(user))
 
     def account_of(self, dn: str) -> str:
         """The account of the user with this entry, if he logged in not long ago; else ''."""
@@ -175,7 +175,8 @@ class DirectoryGate:
             self._check_way(attempt.service)
             own = authenticate()
             user = self._act_as(own, attempt.login, authorize) if authorize and authorize != attempt.login else own
-            admit(user, attempt.service, attempt.address, self.name_of)
+            for each in {own.dn: own, user.dn: user}.values():
+                admit(each, attempt.service, attempt.address, self.name_of)
             self.last_word(user, attempt.login)
         except (BadCredentials, LoginRefused) as error:
             self._log_refusal("Notice", attempt, error)
@@ -280,12 +281,11 @@ class DirectoryGate:
 
         return self._guarded(attempt, find)
 
-    def _again(self, attempt: _Attempt, user: User) -> User:
-        """Somebody who is in already, if he would still be let in."""
+    def _again(self, user: User) -> User:
+        """Somebody who is in already, as his entry is now."""
         found = self._directory.find(user.account)
         if found is None or found.dn.lower() != user.dn.lower():
             raise LoginRefused("This account is gone")
-        admit(found, attempt.service, attempt.address, self.name_of)
         return found
 
     def _nobody(self) -> User:

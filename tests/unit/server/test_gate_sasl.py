@@ -214,6 +214,8 @@ def test_an_administrator_who_is_locked_out_or_gone_acts_as_nobody_any_more(stat
         del hall.directory.users["root"]
     with pytest.raises(LoginRefused):
         hall.gate.act_as("imap", ROOT, "alice", HERE)
+    with pytest.raises((LoginRefused, BadCredentials)):
+        hall.scram("root", True, "alice")
 
 
 def test_nobody_else_does() -> None:
