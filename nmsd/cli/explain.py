@@ -142,10 +142,30 @@ def steps(
         yield Step(check.what, check.refusal is None, told, mend=mend)
         if check.refusal is not None:
             refusals.append(str(check.refusal))
+    partition = _partition_step(config, user)
+    yield partition
+    if partition.good is False:
+        refusals.append("there is no such partition")
     if refusals:
         yield Step("result", False, "refused: " + "; ".join(refusals))
     else:
         yield Step("result", True, f"{user.account} may use {service} from {address}")
+
+
+def _partition_step(config: Config, user: User) -> Step:
+    """Where the account is, or would be made."""
+    from nmsd.directory.step import Step
+    from nmsd.store.sqlite.settings import partitions_of
+
+    partitions = partitions_of(config)
+    path = partitions.find(user.account)
+    if path is not None:
+        return Step("partition", True, f"{partitions.name_of(path)}, where the account is")
+    nickname = user.partition.lower() or partitions.default
+    if nickname in partitions.names():
+        return Step("partition", True, f"{nickname}, where the account will be made")
+    mend = f"set store.partition.{nickname}.path, or correct the entry"
+    return Step("partition", False, f"{user.partition} is none of {', '.join(partitions.names())}", mend=mend)
 
 
 def _service_steps(config: Config, service: str, by_certificate: bool) -> Iterator[Step]:

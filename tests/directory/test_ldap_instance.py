@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import poplib
 import re
 import smtplib
 import threading
@@ -108,6 +109,8 @@ def test_an_unknown_partition_is_a_temporary_failure_and_told_in_the_log(
     try:
         assert "UNAVAILABLE" in refusal(instance, "misplaced", password("misplaced"))
         assert "store.partition.fast.path" in imap_log(instance)
+        with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+            instance.pop(who("misplaced"))
         with smtplib.LMTP("127.0.0.1", instance.port(24)) as client:
             with pytest.raises(smtplib.SMTPDataError) as refused:
                 client.sendmail("a@example.org", ["misplaced@example.com"], b"Subject: lost\r\n\r\nlost\r\n")
