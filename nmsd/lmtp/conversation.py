@@ -18,7 +18,8 @@ from nmsd.lmtp.settings import MAX_BAD_COMMANDS, MAX_LINE, OVER_QUOTA
 from nmsd.lmtp.state import Event, State
 from nmsd.model.errors import DirectoryUnavailable, NmsdError
 from nmsd.wire.errors import BadSyntax
-from nmsd.wire.lines import LineFramer, LineTooLong
+from nmsd.wire.line_conversation import LineConversation
+from nmsd.wire.lines import LineTooLong
 from nmsd.wire.protocol import Control, Job, Output, Peer
 from nmsd.wire.tally import UNKNOWN
 
@@ -26,27 +27,27 @@ _READ_AHEAD_BYTES: Final = 1 << 18
 """So much input may wait before the worker stops reading."""
 
 
-class LmtpConversation:
-    """One client's session; a wire.protocol.Conversation."""
+class LmtpConversation(LineConversation):
+    """One client's session; a wire.protocol.Conversation.  MTAs do not log in."""
 
     def __init__(self, shared: Shared, peer: Peer, session_id: str, greeting: bytes) -> None:
-        self.user = ""  # MTAs do not log in
-        self.account = ""
+        super().__init__(
+            "LMTP",
+            shared.config,
+            shared.log,
+            session_id,
+            greeting,
+            LMTP.idle_timeout,
+            MAX_LINE,
+            MAX_BAD_COMMANDS,
+            _READ_AHEAD_BYTES,
+        )
         self._session = Session(shared, peer, session_id)
-        self._greeting = greeting
-        self._lines = LineFramer(shared.config[MAX_LINE])
-        self._ended = False
-        self._bad = 0
 
     @property
     def state(self) -> str:
         """The session's state, for the sessions table."""
         return self._session.state.name.lower() if self._session.state.name else ""
-
-    @property
-    def idle_limit(self) -> float:
-        """Seconds of silence after which `idle_out` is due."""
-        return self._session.shared.config[LMTP.idle_timeout] * 60.0
 
     @property
     def unfinished(self) -> bool:
@@ -57,21 +58,6 @@ class LmtpConversation:
     def mailboxes(self) -> int:
         """How many a message was delivered to."""
         return self._session.delivered
-
-    def greet(self) -> Job:
-        """The greeting."""
-        return Job(iter((self._greeting,)), True)
-
-    def feed(self, data: bytes) -> None:
-        """Takes what arrived; b'' at the end of file."""
-        if data:
-            self._lines.feed(data)
-        else:
-            self._ended = True
-
-    def wants_more(self) -> bool:
-        """Whether to read on."""
-        return self._lines.buffered() < _READ_AHEAD_BYTES
 
     def next_job(self) -> Job | None:
         """The next thing to do with what was fed, or None until more comes."""
@@ -162,38 +148,11 @@ class LmtpConversation:
     def _refused(self, refusal: Refusal, name: bytes) -> list[Output]:
         session = self._session
         session.shared.tally.count(name, b"4xx" if refusal.reply.code < 500 else b"5xx")
-        session.shared.log(
-            "Notice" if refusal.limit else "Information",
-            "Protocol",
-            "LMTP command refused",
-            session=session.id,
-            address=session.peer.address,
-            reply=str(refusal),
-            **({"limit": refusal.limit} if refusal.limit else {}),
-        )
         answer: list[Output] = [refusal.reply.line()]
-        if refusal.counts:
-            self._bad += 1
-        if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
-            session.shared.log(
-                "Notice",
-                "Protocol",
-                "too many bad LMTP commands",
-                session=session.id,
-                address=session.peer.address,
-                limit=MAX_BAD_COMMANDS.name,
-            )
+        if self._is_last_straw(session.peer.address, str(refusal), refusal.limit, refusal.counts):
             session.move(Event.END)
             answer += [b"421 4.7.0 Too many bad commands\r\n", Control.CLOSE]
         return answer
-
-    def wake(self) -> Job | None:
-        """LMTP tells of no changes."""
-        return None
-
-    def heartbeat(self) -> Job | None:
-        """LMTP has none."""
-        return None
 
     def tls_started(self, peer: Peer) -> None:
         """Goes on under TLS, as if nothing had been said before (RFC 3207 §4.2)."""

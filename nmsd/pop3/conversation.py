@@ -18,7 +18,8 @@ from nmsd.pop3.session import Session, Shared
 from nmsd.pop3.settings import MAX_BAD_COMMANDS, MAX_LINE
 from nmsd.pop3.state import Event, State
 from nmsd.wire.errors import BadSyntax
-from nmsd.wire.lines import LineFramer, LineTooLong
+from nmsd.wire.line_conversation import LineConversation
+from nmsd.wire.lines import LineTooLong
 from nmsd.wire.protocol import Control, Job, Peer
 from nmsd.wire.tally import UNKNOWN
 
@@ -26,27 +27,27 @@ _READ_AHEAD_BYTES: Final = 1 << 17
 """So much pipelined input may wait before the worker stops reading."""
 
 
-class PopConversation:
+class PopConversation(LineConversation):
     """One client's session; a wire.protocol.Conversation."""
 
     def __init__(self, shared: Shared, peer: Peer, session_id: str, greeting: bytes) -> None:
-        self.user = ""
-        self.account = ""  # POP3 clients are told of no changes
+        super().__init__(
+            "POP3",
+            shared.config,
+            shared.log,
+            session_id,
+            greeting,
+            POP.idle_timeout,
+            MAX_LINE,
+            MAX_BAD_COMMANDS,
+            _READ_AHEAD_BYTES,
+        )
         self._session = Session(shared, peer, session_id)
-        self._greeting = greeting
-        self._lines = LineFramer(shared.config[MAX_LINE])
-        self._ended = False
-        self._bad = 0
 
     @property
     def state(self) -> str:
         """The session's state, for the sessions table."""
         return self._session.state.name.lower() if self._session.state.name else ""
-
-    @property
-    def idle_limit(self) -> float:
-        """Seconds of silence after which `idle_out` is due."""
-        return self._session.shared.config[POP.idle_timeout] * 60.0
 
     @property
     def unfinished(self) -> bool:
@@ -62,7 +63,7 @@ class PopConversation:
         """The greeting."""
         if self._session.entrance().is_known():
             return Job(self._greet_user(), False)
-        return Job(iter((self._greeting,)), True)
+        return super().greet()
 
     def _greet_user(self) -> Answer:
         """Logs the client in by its certificate; it may still give a password if that fails."""
@@ -78,17 +79,6 @@ class PopConversation:
             return
         self._note_user()
         yield logged_in(session)
-
-    def feed(self, data: bytes) -> None:
-        """Takes what arrived; b'' at the end of file."""
-        if data:
-            self._lines.feed(data)
-        else:
-            self._ended = True
-
-    def wants_more(self) -> bool:
-        """Whether to read on."""
-        return self._lines.buffered() < _READ_AHEAD_BYTES
 
     def next_job(self) -> Job | None:
         """The next command's work, or None until its line is complete."""
@@ -147,26 +137,7 @@ class PopConversation:
         text = failure.text.encode("ascii", "replace").replace(b"\r", b" ").replace(b"\n", b" ")[:400]
         answer: list[bytes | Control] = [b"-ERR " + code + text + b"\r\n"]
         session = self._session
-        session.shared.log(
-            "Notice" if failure.limit else "Information",
-            "Protocol",
-            "POP3 command refused",
-            session=session.id,
-            address=session.peer.address,
-            reason=failure.text,
-            **({"limit": failure.limit} if failure.limit else {}),
-        )
-        if failure.counts:
-            self._bad += 1
-        if self._bad >= session.shared.config[MAX_BAD_COMMANDS]:
-            session.shared.log(
-                "Notice",
-                "Protocol",
-                "too many bad POP3 commands",
-                session=session.id,
-                address=session.peer.address,
-                limit=MAX_BAD_COMMANDS.name,
-            )
+        if self._is_last_straw(session.peer.address, failure.text, failure.limit, failure.counts):
             session.move(Event.END)
             answer.append(b"-ERR Too many bad commands\r\n")
         if session.state == State.CLOSED:
@@ -176,14 +147,6 @@ class PopConversation:
     def _note_user(self) -> None:
         if self._session.user is not None:
             self.user = self._session.user.account
-
-    def wake(self) -> Job | None:
-        """POP3 tells of no changes."""
-        return None
-
-    def heartbeat(self) -> Job | None:
-        """POP3 has none."""
-        return None
 
     def tls_started(self, peer: Peer) -> None:
         """Goes on under TLS, as if nothing had been said before."""
