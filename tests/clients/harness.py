@@ -283,6 +283,15 @@ class Line:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line + b"\n"
 
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes."""
+        while len(self._buffer) < size:
+            data = self.socket.recv(65536)
+            assert data, "the server closed"
+            self._buffer += data
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
     def until(self, start: bytes) -> bytes:
         """Reads up to the first line that begins with `start`; gives that line."""
         seen = b""

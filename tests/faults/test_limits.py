@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import threading
@@ -16,7 +18,8 @@ Maker = Callable[..., Instance]
 
 
 def test_one_session_too_many_is_turned_away_at_once(make_instance: Maker) -> None:
-    instance = make_instance(**{"service.imap.maxsessions": 3, "service.pop.maxsessions": 1})
+    most = {"service.imap.maxsessions": 3, "service.pop.maxsessions": 1, "service.lmtp.maxsessions": 1}
+    instance = make_instance(**most)
     person = instance.add_user()
     sessions = [login(Line(instance.port(143)), person) for _ in range(3)]
     pop = Line(instance.port(110))
@@ -24,6 +27,9 @@ def test_one_session_too_many_is_turned_away_at_once(make_instance: Maker) -> No
 
     assert Line(instance.port(143)).readline().startswith(b"* BYE [UNAVAILABLE]")
     assert Line(instance.port(110)).readline().startswith(b"-ERR [SYS/TEMP]")
+    lmtp = Line(instance.port(24))
+    lmtp.until(b"220 ")
+    assert Line(instance.port(24)).readline().startswith(b"421 4.3.2 ")
 
     # TLS clients are told as well, behind a handshake or by a closed connection, but not left to wait
     tls = socket.create_connection((HOST, instance.port(993)), timeout=30)
@@ -96,14 +102,32 @@ def test_a_reload_with_a_wrong_file_changes_nothing(make_instance: Maker) -> Non
     person = instance.add_user()
     session = login(Line(instance.port(143)), person)
     good = instance.configuration.read_text()
-    instance.configuration.write_text(good + "\nservice.imap.port = 70000\n")
+    lines = [*good.splitlines(), "service.imap.banner = wrongly new", "imap.maxline = 1", "imap.maxlin = 1"]
+    instance.configuration.write_text("\n".join(lines) + "\n")
+    place, line = instance.configuration, len(lines)
+    mend = "correct it, or remove it for the default 64K"
+    problems = [
+        f"{place}:{line - 1}: imap.maxline = 1: below what is allowed; allowed: a size from 1K to 16M; {mend}",
+        f"{place}:{line}: imap.maxlin: there is no such setting; did you mean imap.maxline?",
+    ]
 
-    assert instance.nmsd("reload", check=False).returncode != 0
+    done = instance.nmsd("reload", check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == [f"nmsd: {problem}" for problem in problems]
     assert instance.process is not None
     instance.process.send_signal(signal.SIGHUP)
 
+    workers = instance.workers()
     assert session.ask(b"NOOP").startswith(b"t1 OK")
-    assert login(Line(instance.port(143)), person).ask(b"NOOP").startswith(b"t1 OK")
+    fresh = Line(instance.port(143))
+    assert b"wrongly new" not in fresh.readline()
+    for problem in problems:
+        told = f'reload refused, the settings stay as they were problem="{problem}"'
+        while instance.log().count(told) < 2:
+            assert session.ask(b"NOOP").startswith(b"t1 OK")
+    assert instance.workers() == workers
+    instance.configuration.write_text(good)
+    instance.nmsd("reload")
 
 
 def test_a_stop_says_bye_to_everyone(make_instance: Maker) -> None:
@@ -128,6 +152,7 @@ def test_silent_clients_are_dropped(make_instance: Maker) -> None:
         **{
             "service.imap.idletimeout": 1,
             "service.pop.idletimeout": 1,
+            "service.lmtp.idletimeout": 1,
             "imap.logintimeout": 10,
             "imap.idleheartbeat": 20,
         }
@@ -142,13 +167,16 @@ def test_silent_clients_are_dropped(make_instance: Maker) -> None:
     idler.until(b"+")
     pop = Line(instance.port(110))
     pop.until(b"+OK")
-    for line in (stranger, silent, idler, pop):
+    lmtp = Line(instance.port(24))
+    lmtp.until(b"220 ")
+    for line in (stranger, silent, idler, pop, lmtp):
         line.socket.settimeout(110)
 
     assert stranger.readline().startswith(b"* BYE")
     assert idler.readline() == b"* OK Still here\r\n"
     assert silent.readline().startswith(b"* BYE")
-    assert pop.rest().startswith((b"", b"-ERR"))
+    assert pop.rest() == b""  # RFC 1939 §3: without a word
+    assert lmtp.rest().startswith(b"421 4.4.2 ")
     assert idler.until(b"* BYE")
 
 
@@ -156,14 +184,13 @@ def test_a_worker_that_dies_is_replaced_and_its_death_logged(make_instance: Make
     instance = make_instance()
     person = instance.add_user()
     before = set(instance.workers())
-    import os
-
     for pid in before:
         os.kill(pid, signal.SIGKILL)
 
     assert login(Line(instance.port(143)), person).ask(b"NOOP").startswith(b"t1 OK")
     assert not before & set(instance.workers())
-    assert "died" in instance.log() or "signal" in instance.log()
+    told = re.findall(r'worker died service=\w+ pid=(\d+) reason="killed by signal 9 \(SIGKILL\)"', instance.log())
+    assert before <= {int(pid) for pid in told}
 
 
 def test_a_person_added_while_it_runs_can_log_in_at_once(instance: Instance) -> None:
