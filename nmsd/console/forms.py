@@ -87,15 +87,22 @@ def take_form(
         text = typed.get(setting.name)
         if text is not None and not field.fixed and not (setting.secret and not text):
             field = replace(field, text="" if setting.secret else text)
-            try:
+            field = replace(field, error=wrong_with(setting, text))
+            if not field.error:
                 value = setting.kind.parse(text)
-            except ValueError as error:
-                field = replace(field, error=f"{error}; allowed: {setting.kind.allowed}")
-            else:
                 if value != loaded.config[setting]:
                     changes[setting.name] = str(setting.kind.write(value))
         fields.append(field)
     return changes, fields
+
+
+def wrong_with(setting: Setting[Any], text: str) -> str:
+    """What is wrong with a value by itself; '' for nothing."""
+    try:
+        setting.kind.parse(text)
+    except ValueError as error:
+        return f"{error}; allowed: {setting.kind.allowed}"
+    return ""
 
 
 def with_problems(fields: Iterable[Field], problems: Iterable[Problem]) -> tuple[list[Field], list[Problem]]:

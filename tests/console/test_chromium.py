@@ -151,6 +151,23 @@ def test_a_setting_is_changed_by_the_keyboard_alone(running: Instance, open_chro
     assert "is now 128" in chromium.find_element(By.CSS_SELECTOR, ".told.done").text
 
 
+def test_what_is_wrong_is_told_as_one_types(open_chromium: Open) -> None:
+    chromium = open_chromium()
+    go(chromium, "tree", "IMAP")
+    go(chromium, "tabs", "Access")
+    field = labelled(chromium, "Allow filters")
+    error = chromium.find_element(By.ID, f"{field.get_attribute('id')}-error")
+    wait = WebDriverWait(chromium, WAIT_S)
+    field.send_keys("imap : 1.2.3.4/99")
+    wait.until(lambda found: error.text)
+    assert field.get_attribute("aria-invalid") == "true"
+    assert error.get_attribute("id") in (field.get_attribute("aria-describedby") or "")
+    field.clear()
+    field.send_keys("imap : 192.0.2.0/24")
+    wait.until(lambda found: not error.text)
+    assert field.get_attribute("aria-invalid") == "false"
+
+
 def test_a_user_is_added_without_scripts(running: Instance, open_chromium: Open) -> None:
     chromium = open_chromium(scripts=False)
     go(chromium, "tree", "Users")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from nmsd.config.setting import Config
 from nmsd.console.desk import Desk
+from nmsd.console.tokens import Tokens
 from nmsd.console.web import make_app
 from nmsd.log import EventLog
 from tests.clients.harness import HOST, Instance, Line, login
@@ -83,4 +85,21 @@ def test_metrics_are_for_clients_on_this_machine(tmp_path: Path, address: str, s
     nothing = cast(Any, None)
     desk = Desk(config, (), nothing, log, b"secret", nothing, nothing, nothing)
     answer = make_app(desk).test_client().get("/metrics", environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("scope", "status"), [("metrics", 503), ("read", 403)])
+def test_metrics_from_another_machine_want_a_token_of_their_scope(tmp_path: Path, scope: str, status: int) -> None:
+    """503: let in, as above."""
+    for folder in ("etc", "run"):
+        (tmp_path / folder).mkdir()
+    _, text = Tokens(str(tmp_path)).add("prometheus", frozenset([scope]), time.time())
+    config, log = Config({}, str(tmp_path)), EventLog(str(tmp_path / "log"), "console")
+    nothing = cast(Any, None)
+    desk = Desk(config, (), nothing, log, b"secret", nothing, Tokens(str(tmp_path)), nothing)
+    answer = (
+        make_app(desk)
+        .test_client()
+        .get("/metrics", headers={"Authorization": f"Bearer {text}"}, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+    )
     assert answer.status_code == status

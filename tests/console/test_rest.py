@@ -275,13 +275,6 @@ def test_accounts_mailboxes_logins_directory_and_logs_are_told(running: Instance
     assert client.ask("GET", "logs/..%2f..%2fetc%2fnmsd.conf").status == 404
 
 
-# Metrics
-
-
-def test_metrics_from_another_address_want_a_token(running: Instance) -> None:
-    assert Client(running).ask("GET", "/metrics").status == 200, "this machine is trusted"
-
-
 # The description
 
 

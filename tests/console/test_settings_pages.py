@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import imaplib
+import json
 import re
 import socket
 
@@ -113,7 +114,7 @@ def test_a_port_that_another_program_has_is_told_and_the_file_is_as_it_was(runni
         answer = admin.send(form, service__lmtp__port=str(taken.getsockname()[1]))
     assert answer.status == 422
     field = answer.body[answer.body.index('name="service.lmtp.port"') :][:900]
-    assert 'class="error"' in field
+    assert "is in use by another program" in field
     assert running.configuration.read_bytes() == before
 
 
@@ -160,3 +161,11 @@ def test_a_setting_of_no_service_is_changed_and_a_secret_is_not_shown(running: I
     for found in (saved, admin.get("/settings/ldap-directory"), admin.get("/directory")):
         assert "very secret" not in found.body
     assert admin.get("/settings/nothing").status == 404
+
+
+def test_the_script_is_told_what_is_wrong_with_a_value(admin: Browser) -> None:
+    token = {"csrf": admin.get(SYSTEM).form("/system").values["csrf"]}
+    for value, error in (("41", ""), ("0", "below what is allowed; allowed: a whole number from 1 to 10080 (minutes)")):
+        answer = admin.post("/settings/check", {**token, "name": "service.imap.idletimeout", "value": value})
+        assert json.loads(answer.body) == {"error": error}
+    assert admin.post("/settings/check", {**token, "name": "service.imap.none", "value": "1"}).status == 404

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, abort, url_for
+from flask import Blueprint, abort, request, url_for
 
 from nmsd.config.setting import Setting
 from nmsd.console import sheet
+from nmsd.console.forms import wrong_with
 from nmsd.console.pages.services import placed
 from nmsd.console.render import desk, page
 from nmsd.console.sheet import Sheet
@@ -20,6 +21,16 @@ PAGE = Blueprint("settings", __name__)
 def show() -> Any:
     """The headings."""
     return page("settings.html", groups=[(title, key, settings) for key, (title, settings) in _groups().items()])
+
+
+@PAGE.post("/settings/check")
+def check() -> Any:
+    """What is wrong with a value, for the script that tells it as one types; an empty secret stays as it is."""
+    found = desk().settings().get(request.form.get("name", ""))
+    if found is None:
+        abort(404)
+    value = request.form.get("value", "")
+    return {"error": "" if found.secret and not value else wrong_with(found, value)}
 
 
 @PAGE.get("/settings/<key>")
