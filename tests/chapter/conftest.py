@@ -119,6 +119,7 @@ class Chapter:
         self.instance = instance
         self.person = instance.add_user("reader")
         self._set: dict[str, str] = {}
+        self._text = instance.configuration.read_text()
 
     def nmsd(self, *arguments: str, check: bool = True) -> Result:
         """The command, in this process: what it does is a request to the server or an edit of a file."""
@@ -133,14 +134,19 @@ class Chapter:
 
     def change(self, wanted: dict[str, str]) -> None:
         """The same with the names as they are."""
-        if wanted == self._set:
+        path = self.instance.configuration
+        is_ours = path.read_text() == self._text
+        if is_ours and wanted == self._set:
             return
+        if not is_ours:  # a test that failed has left it so
+            path.write_text(self._text)
         for name in [name for name in reversed(self._set) if name not in wanted]:
             self.nmsd(*(("config", "set", name, OWN[name]) if name in OWN else ("config", "unset", name)))
         for name, value in wanted.items():
             if self._set.get(name) != value:
                 self.nmsd("config", "set", name, value)
         self._set = dict(wanted)
+        self._text = path.read_text()
         self.nmsd("reload")
 
     def both(self, **values: object) -> None:

@@ -94,8 +94,8 @@ def test_a_port_that_is_another_services_or_another_programs_is_refused(chapter:
             assert refused.exit_code == 2
             (line,) = refused.output.splitlines()
             assert line.startswith("nmsd: ")
-            assert f"{name} = {taken.getsockname()[1]}" in line
-            assert "is in use by another program; stop that one, or choose another" in line
+            assert f"{name} = {taken.getsockname()[1]}: 127.0.0.1:{taken.getsockname()[1]} is in use by another" in line
+            assert line.endswith("; stop that one, or choose another")
     chapter.nmsd("config", "set", name, str(chapter.instance.port(service.port)))
     assert client.login(chapter.person).works()
     client.leave()
