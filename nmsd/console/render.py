@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g, render_template
+from markupsafe import Markup, escape
 
 from nmsd.config.services import MAIL_SERVICES
 from nmsd.console.desk import Desk
@@ -21,6 +22,7 @@ def page(template: str, **values: Any) -> str:
         duration=duration,
         size=size,
         quota=quota,
+        prose=prose,
         **values,
     )
 
@@ -50,6 +52,16 @@ def quota(of: Any) -> str:
     parts = [] if found.size is None else [size(found.size)]
     parts += [] if found.messages is None else [f"{found.messages} messages"]
     return ", ".join(parts) or "no limit"
+
+
+def prose(text: str) -> Markup:
+    """Text of ours in which `this` is to be typed or a name."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece) for place, piece in enumerate(pieces)
+    )
 
 
 def size(count: float) -> str:
