@@ -145,6 +145,8 @@ def _parts(session: Session, arguments: Arguments, options: FetchOptions) -> tup
 
     empty = Reader([b""], [])
     changed = [item.parse(empty, session) for item in TABLES.flag_items if item.with_flags & session.enabled]
+    if changed:
+        changed.insert(0, UID)  # RFC 7162 §3.2.4: modseqs come with UIDs
     return list(parts.values()), [FLAGS, *changed]
 
 

@@ -223,6 +223,8 @@ class Plan:
             yield b"".join(out)
 
     def _write_changed(self, rest: _Rest, row: FetchRow, values: Row, positions: Positions) -> bytes:
+        if rest.part is UID:
+            return UID.template % (row.uid,)
         value = values[rest.places[0]]
         if rest.part is FLAGS:
             value = row.session.shared.flags.write(value, row.view.keywords, positions.is_recent(row.uid))
