@@ -153,7 +153,7 @@ def _run_list(session: Session, arguments: Arguments) -> Answer:
         asked = b"SUBSCRIBED" in arguments.selections or b"SUBSCRIBED" in arguments.returns
         if asked and name in tree.subscribed:
             attributes.append("\\Subscribed")
-        lines.append(_line(session, b"LIST", name, attributes, child_info))
+        lines.append(list_line(session, b"LIST", name, attributes, child_info))
         mailbox = tree.mailboxes.get(name)
         if arguments.status and mailbox is not None:
             lines.append(status_line(session, mailbox, arguments.status))
@@ -183,7 +183,10 @@ def _selected(tree: Tree, selections: frozenset[bytes], matches: re.Pattern[str]
     return [(name, options if name in above else ()) for name in _sorted(told)]
 
 
-def _line(session: Session, command: bytes, name: str, attributes: list[str], child_info: tuple[str, ...]) -> bytes:
+def list_line(
+    session: Session, command: bytes, name: str, attributes: list[str], child_info: tuple[str, ...] = ()
+) -> bytes:
+    """An untagged LIST or LSUB; `child_info` names the selection options that inferiors meet."""
     text = " ".join(attributes).encode("ascii")
     line = b"* " + command + b" (" + text + b') "/" ' + session.write_mailbox(name)
     if child_info:
@@ -216,7 +219,7 @@ def _run_lsub(session: Session, pattern: str) -> Answer:
     for name in _sorted(set(tree.subscribed) | above):
         if matches.match(name) is not None:
             attributes = [] if name in tree.subscribed else ["\\Noselect"]
-            lines.append(_line(session, b"LSUB", name, attributes, ()))
+            lines.append(list_line(session, b"LSUB", name, attributes))
     yield b"".join(lines)
     return None
 

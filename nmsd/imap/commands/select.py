@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nmsd.imap.commands.list import Tree, list_line
 from nmsd.imap.registry import Answer, Command, Done, SelectParam, Sync, no_arguments
 from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN, SELECTED, State
@@ -84,7 +85,9 @@ def _describe(session: Session, view: View, first_unseen: int) -> list[bytes]:
     lines.append(b"* OK [UIDNEXT %d] Predicted next UID\r\n" % view.uidnext)
     lines.append(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % view.modseq)
     if session.enabled & IMAP4REV2:
-        lines.append(b'* LIST () "/" ' + session.write_mailbox(view.name) + b"\r\n")
+        # Its attributes must be right (§6.3.2), though few clients look at them here.
+        attributes = Tree(session.mail().mailboxes(), []).attributes(view.name)
+        lines.append(list_line(session, b"LIST", view.name, attributes))
     return lines
 
 
