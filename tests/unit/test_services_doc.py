@@ -46,3 +46,4 @@ def test_every_row_of_a_setting_has_a_test() -> None:
 
 def test_the_pictures_are_those_of_the_consoles_tabs() -> None:
     assert set(re.findall(r"\]\(([^)]+\.png)\)", PAGE)) == IMAGES
+    assert [path for path in IMAGES if not (ROOT / "docs" / path).is_file()] == []
