@@ -31,6 +31,8 @@ _COMMAND_MAX = 1 << 20
 _SKIP_MAX = 1 << 26
 """A refused literal that the client sends anyway is read past up to this size; a longer one ends the session."""
 
+_TEXT_MAX = 400
+"""So much of what a client sent comes back in an answer's text, and goes to the log."""
 _LIMIT_CODES = (b"LIMIT", b"TOOBIG", b"OVERQUOTA")
 """Response codes of refusals that an administrator can do something about."""
 
@@ -233,7 +235,7 @@ class ImapConversation:
                 return self._refuse_unknown(tag, what, announced)
             if name == b"UID":  # "UID FETCH" and the like are rows of their own
                 word, self._start = split_word(text, self._start)
-                name += b" " + word
+                name += b" " + word if word else b""
             self._command = self._tables.commands.get(name)
             if self._command is None:
                 return self._refuse_unknown(self._tag, "Unknown command " + name.decode("ascii"), announced)
@@ -460,7 +462,7 @@ class ImapConversation:
     def _bad_answer(self, tag: bytes, text: str, name: bytes = UNKNOWN, code: bytes = b"") -> Iterator[Output]:
         session = self.session
         session.shared.tally.count(name, b"BAD")
-        session.shared.log("Information", "Protocol", "bad command", session=session.id, reason=text)
+        session.shared.log("Information", "Protocol", "bad command", session=session.id, reason=text[:_TEXT_MAX])
         self._bad += 1
         yield _tagged(tag, b"BAD", code, text)
         if self._bad >= session.shared.config[settings.MAX_BAD_COMMANDS]:
@@ -477,7 +479,7 @@ class ImapConversation:
 
 
 def _tagged(tag: bytes, status: bytes, code: bytes, text: str) -> bytes:
-    body = text.encode("ascii", "replace").replace(b"\r", b" ").replace(b"\n", b" ")
+    body = text[:_TEXT_MAX].encode("ascii", "replace").replace(b"\r", b" ").replace(b"\n", b" ")
     if code:
         return tag + b" " + status + b" [" + code + b"] " + body + b"\r\n"
     return tag + b" " + status + b" " + body + b"\r\n"

@@ -172,6 +172,8 @@ class Reader:
         data = self.literal().data
         if len(data) > NAME_LIMIT:
             raise BadSyntax("String too long")
+        if data.find(b"\0") >= 0:
+            raise BadSyntax("NUL in a string")  # RFC 9051 §9: nowhere, but in a message's literal8
         return bytes(data)
 
     def astring(self) -> bytes:

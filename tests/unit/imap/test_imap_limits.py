@@ -171,3 +171,19 @@ def test_every_bad_command_has_a_line_for_who_looks_for_a_fault(start: Start) ->
         "bad command",
         "FETCH is not allowed now",
     )
+
+
+def test_an_answer_and_the_log_repeat_only_so_much_of_what_was_sent(start: Start) -> None:
+    client = start()
+    client.send(b"a " + b"x" * 60_000 + b"\r\n")
+    assert client.received() == b"a BAD " + (b"Unknown command " + b"X" * 400)[:400] + b"\r\n"
+    [(_, _, _, fields)] = client.server.log_lines[-1:]
+    assert len(fields["reason"]) == 400
+
+
+@pytest.mark.parametrize("command", [b"status %b (messages)", b"create %b", b"rename x %b", b'list "" %b'])
+def test_a_nul_in_a_string_is_bad(start: Start, command: bytes) -> None:
+    client = start()
+    for literal in (b"{3+}\r\na\0b", b"~{3+}\r\na\0b"):
+        client.send(b"a " + command % literal + b"\r\n")
+        assert client.received().startswith(b"a BAD ")
