@@ -81,6 +81,23 @@ def _listen(link: Link, base: str, scope: str, control: Any, seconds: float) -> 
         yield from _changes(answer)
 
 
+def describe(link: Link, base: str, seconds: float) -> tuple[str, str]:
+    """How the server would push changes, '' if it does not; and what hinders it, '' for nothing.  Raises Failure."""
+    supported = link.root("supportedControl", seconds)
+    if PERSISTENT_SEARCH in supported:
+        return "persistent search", ""
+    if SYNC_REQUEST not in supported:
+        return "", ""
+    contexts = _contexts(link, base, seconds)
+    if _cookie(link, contexts, seconds):
+        return "content synchronisation", ""
+    where = contexts[0] if contexts else "the suffix"
+    return (
+        "content synchronisation",
+        f"contextCSN of {where} is not shown to us: a watch begins with all names there are",
+    )
+
+
 class NotPushed(Failure):
     """The server does not push changes."""
 

@@ -13,6 +13,7 @@ from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory import settings as schema
 from nmsd.directory.ldap import LdapDirectory
+from nmsd.directory.ldap_changes import describe
 from nmsd.directory.ldap_link import Entry, Failure, Found, Link, NoEntry, Outcome
 from nmsd.directory.ldap_query import MOST_ENTRIES, Query
 from nmsd.directory.ldap_search import Record
@@ -60,6 +61,8 @@ def probe(directory: LdapDirectory, config: Config, address: Address) -> Iterato
         words = found.entries[0].dn if found.entries else f"no entry matches {filter}"
         mend = "" if found.entries else mend_of_base(config) if entry is None else mend_of_nobody(config)
         yield Step("search", bool(found.entries), words, watch.lap(), mend)
+        if config[settings.PUSH]:
+            yield _push_step(config, link, watch)
     except NoEntry as error:
         yield Step("failure", False, str(error), watch.lap(), mend_of_base(config))
     except (Failure, DirectoryError) as error:
@@ -139,6 +142,17 @@ def _connect(directory: LdapDirectory, address: Address, watch: _Watch) -> Gener
         mend = f"use ldaps://, or set {settings.START_TLS.name} to auto"
         yield Step("TLS", False, "none: passwords go over the network as they are", mend=mend)
     return link
+
+
+def _push_step(config: Config, link: Link, watch: _Watch) -> Step:
+    how, hindered = describe(link, config[settings.BASE], config[settings.TIMEOUT])
+    if not how:
+        words = "not offered: changes count when what is remembered is old"
+        return Step("push", None, words, watch.lap(), "in OpenLDAP, add the syncprov overlay to the database")
+    if hindered:
+        mend = f"let {config[settings.BIND_DN] or 'everybody'} read the suffix's entry, and see that it has syncprov"
+        return Step("push", None, f"{how}, but {hindered}", watch.lap(), mend)
+    return Step("push", True, how, watch.lap())
 
 
 def _bind_step(config: Config, outcome: Outcome, words: str, watch: _Watch) -> Step:

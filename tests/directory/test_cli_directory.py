@@ -61,11 +61,13 @@ def test_the_directory_is_tried_step_by_step(desk: Desk, server: DirectoryServer
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert lines[0] == server.url
-    assert [line.split()[1] for line in lines[1:-1]] == ["connect:", "TLS:", "bind:", "base:", "search:"]
+    steps = ["connect", "TLS", "bind", "base", "search", "push"]
+    assert [line.split()[1] for line in lines[1:-1]] == [f"{step}:" for step in steps]
+    assert ("persistent search" if server.name == "389-ds" else "content synchronisation") in lines[-2]
     assert " ms)" in lines[1]
     told = json.loads(desk.run("directory", "test", "--json").output)
     assert told["good"] is True
-    assert [step["what"] for step in told["servers"][0]["steps"]] == ["connect", "TLS", "bind", "base", "search"]
+    assert [step["what"] for step in told["servers"][0]["steps"]] == steps
 
 
 def test_every_server_is_tried_and_what_fails_is_told(desk: Desk, server: DirectoryServer) -> None:
