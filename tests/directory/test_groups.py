@@ -13,6 +13,8 @@ from nmsd.config.setting import Config
 from nmsd.directory.api import User
 from nmsd.directory.ldap_names import normal
 from nmsd.directory.ldif import LdifDirectory
+from nmsd.server.admins import is_admin
+from nmsd.server.settings import STORE_ADMIN_GROUP, STORE_ADMINS
 from tests.directory.conftest import MakeStand
 from tests.directory.people import PEOPLE, SUFFIX, person
 from tests.directory.servers import DirectoryServer
@@ -179,3 +181,13 @@ def test_a_change_of_a_group_counts_as_soon_as_it_is_pushed(
     with filled.admin() as connection:
         connection.modify(f"cn=writers,{GROUPS}", {"uniqueMember": [(MODIFY_ADD, [ben.dn])]})
     until(lambda: stand.directory.is_member(ben, "writers"))
+
+
+def test_members_of_the_administrators_group_are_administrators_by_other_groups_too(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    settings = Config({STORE_ADMIN_GROUP.name: f"cn=everyone,{GROUPS}", STORE_ADMINS.name: ("Root",)})
+    assert is_admin(settings, desk.directory, desk.user("ann"))
+    ben = desk.user("ben")
+    assert not is_admin(Config({STORE_ADMIN_GROUP.name: f"cn=writers,{GROUPS}"}), desk.directory, ben)
+    assert not is_admin(Config({}), desk.directory, ben)
+    assert is_admin(Config({STORE_ADMINS.name: ("Ben@Example.com",)}), desk.directory, ben)
