@@ -51,6 +51,8 @@ class Logouts:
             self._oldest = float(found["oldest"])
         except FileNotFoundError:
             self._ended, self._oldest = {}, 0.0
+        except (ValueError, KeyError, TypeError, AttributeError):  # nobody wrote that here: who came before it is out
+            self._ended, self._oldest = {}, stamp[0] / 1e9
         self._stamp = stamp
 
     def _write(self, content: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,16 @@ def test_a_full_list_ends_older_logins_rather_than_let_an_ended_one_in(
         assert Logouts(place).has(login, since)
     assert not found.has("d", 2.5)
     assert found.has("elder", 0.5)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"ended": 3, "oldest": 1}'])
+def test_a_list_that_cannot_be_read_ends_all_logins_before_it_and_none_after(place: str, text: str) -> None:
+    path = Path(place) / "run/logouts"
+    path.write_text(text)
+    os.utime(path, (1000.0, 1000.0))
+    found = Logouts(place)
+    assert found.has("a", 999.0)
+    assert not found.has("b", 1001.0)
+    found.add("b", 1001.0, 1002.0)
+    assert Logouts(place).has("b", 1001.0)
+    assert Logouts(place).has("a", 999.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import smtplib
 
@@ -63,3 +64,18 @@ def test_more_accounts_than_fit_are_paged(running: Instance, admin: Browser) -> 
     for wild in ("0", "-1", "9999999999", "many"):
         assert admin.get(f"/mailboxes?page={wild}").status == 200
     assert "1 account with" in admin.get("/mailboxes?q=CROWD007").text
+
+
+def test_many_mailboxes_of_an_account_are_paged(running: Instance, admin: Browser) -> None:
+    someone = running.add_user()
+    with running.imap(someone) as client:
+        for number in range(PER_PAGE):
+            client.create(f"box{number:02}")
+    first = admin.get(f"/mailboxes/account?name={someone.address}")
+    assert "Page 1 of 2" in first.text
+    assert "box00" in first.text
+    assert "box49" not in first.text
+    [link] = re.findall(r'<a href="([^"]+)" rel="next">', first.body)
+    second = admin.get(html.unescape(link))
+    assert "Page 2 of 2" in second.text
+    assert "box49" in second.text

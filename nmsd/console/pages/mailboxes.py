@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import gevent
 from flask import Blueprint, abort, request
@@ -13,21 +15,20 @@ from nmsd.model.errors import StoreError
 PAGE = Blueprint("mailboxes", __name__)
 PER_PAGE: Final = 50
 
+T = TypeVar("T")
+
 
 @PAGE.get("/mailboxes")
 def show() -> Any:
     """A page of accounts."""
     words = request.args.get("q", "").strip()
-    names = desk().accounts(words)
-    last = max(1, -(-len(names) // PER_PAGE))
-    number = min(last, max(1, request.args.get("page", 1, int)))
-    accounts = [account_facts(name) for name in names[(number - 1) * PER_PAGE : number * PER_PAGE]]
-    return page("mailboxes.html", accounts=accounts, count=len(names), number=number, last=last, words=words)
+    names, pages = _page(desk().accounts(words))
+    return page("mailboxes.html", accounts=[account_facts(name) for name in names], words=words, pages=pages)
 
 
 @PAGE.get("/mailboxes/account")
 def account() -> Any:
-    """The mailboxes of one account."""
+    """A page of the mailboxes of one account."""
     name = request.args.get("name", "")
     try:
         found = desk().back.store.account(name)
@@ -36,7 +37,24 @@ def account() -> Any:
     if not found.exists():
         abort(404, "There is no such account.")
     subscribed = set(found.subscriptions())
-    return page("account.html", facts=account_facts(name), mailboxes=found.mailboxes(), subscribed=subscribed)
+    mailboxes, pages = _page(found.mailboxes())
+    return page("account.html", facts=account_facts(name), mailboxes=mailboxes, subscribed=subscribed, pages=pages)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """How many things there are, on how many pages, and which this is."""
+
+    count: int
+    last: int
+    number: int
+
+
+def _page(things: Sequence[T]) -> tuple[Sequence[T], Pages]:
+    """The part of them that the request asks for."""
+    last = max(1, -(-len(things) // PER_PAGE))
+    number = min(last, max(1, request.args.get("page", 1, int)))
+    return things[(number - 1) * PER_PAGE : number * PER_PAGE], Pages(len(things), last, number)
 
 
 def account_facts(name: str) -> dict[str, Any]:
