@@ -103,7 +103,9 @@ MISTAKES = {
         {"service.defaultdomain": ""},
         login("nomail"),
     ),
-    "two entries": Mistake("is both uid=twin1", "take the name from one of them", "entry", {}, login("twin@example.com")),
+    "two entries": Mistake(
+        "is both uid=twin1", "take the name from one of them", "entry", {}, login("twin@example.com")
+    ),
     "quota": Mistake("a quota of 0", "store.zeroquota", "entry", {}, login("zero")),
     "inactive": Mistake("hold", "see inetUserStatus and mailUserStatus in the entry", "status", {}, login("held")),
     "mail host": Mistake("mail2.example.net", "add the name to local.mailhosts", "mail host", {}, login("faraway")),
