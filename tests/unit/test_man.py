@@ -26,7 +26,7 @@ def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def source(path: Path) -> str:
     """A page without what makes it roff."""
-    text = re.sub(r"\\f[BIR]", "", path.read_text(encoding="ascii"))
+    text = re.sub(r"\\f[BIR]|\\:", "", path.read_text(encoding="ascii"))
     for escaped, sign in {"\\-": "-", "\\(aq": "'", "\\(dq": '"', "\\(ti": "~", "\\(ha": "^", "\\e": "\\"}.items():
         text = text.replace(escaped, sign)
     return text

@@ -30,6 +30,7 @@ def test_an_instance_has_all_its_parts_and_is_private(tmp_path: Path) -> None:
     assert files == {
         "etc": 0o700,
         "etc/nmsd.conf": 0o600,
+        "etc/certmap.conf": 0o600,
         "etc/directory.ldif": 0o600,
         "etc/tls": 0o700,
         "etc/tls/cert.pem": 0o600,
