@@ -164,8 +164,11 @@ class Account(Protocol):
         keywords: tuple[str, ...] = (),
         unchanged_since: int | None = None,
     ) -> Stored:
-        """Changes flags.  Keywords the mailbox has not seen are added to its table (for ADD and REPLACE).  Raises
-        NoSuchMailbox, LimitReached."""
+        """Changes flags.  Keywords the mailbox has not seen are added to its table (for ADD and REPLACE).
+
+        Messages with a modseq above `unchanged_since` are left as they are; 0 asks whether what is changed is there at
+        all, so that keywords alone are added to those that have none of them (RFC 7162 §3.1.3).  Raises NoSuchMailbox,
+        LimitReached."""
 
     def expunge(self, mailbox_id: int, uids: UidSet, only_deleted: bool = True) -> Expunged:
         """Removes those of `uids` that carry \\Deleted (all of them, without `only_deleted`)."""

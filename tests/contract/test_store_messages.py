@@ -300,6 +300,17 @@ def test_unchangedsince_holds_back_what_changed_later(alice: Account, inbox: int
     assert alice.mailbox(INBOX).keywords == ("late",)
 
 
+def test_unchangedsince_0_adds_keywords_to_those_that_have_none_of_them(alice: Account, inbox: int) -> None:
+    fill(alice, inbox, 3)
+    alice.store_flags(inbox, uids(2), FlagChange.ADD, 0, ("held",))
+    stored = alice.store_flags(inbox, EVERYTHING, FlagChange.ADD, 0, ("held", "more"), unchanged_since=0)
+    assert stored.modified == uids(2)
+    assert named(alice, inbox) == {1: ["held", "more"], 2: ["held"], 3: ["held", "more"]}
+    for system_flags, change in ((SEEN, FlagChange.ADD), (0, FlagChange.REMOVE), (0, FlagChange.REPLACE)):
+        stored = alice.store_flags(inbox, EVERYTHING, change, system_flags, ("new",), unchanged_since=0)
+        assert stored.modified == uids(1, 2, 3)
+
+
 def test_the_last_keyword_and_one_too_many(alice: Account, inbox: int) -> None:
     fill(alice, inbox, 2)
     known = tuple(f"k{number}" for number in range(MAX_KEYWORDS))

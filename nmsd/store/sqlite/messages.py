@@ -109,8 +109,14 @@ def store_flags(
     previous = mailbox.modseq
     asked = list(_select(transaction, mailbox_id, uids, "uid, flags, modseq"))
     allowed = asked
-    if unchanged_since is not None:
+    held_back: list[int] = []
+    if unchanged_since == 0 and change is FlagChange.ADD and keywords and not system_flags:
+        there = sum({keyword_bit(keyword, mailbox.keywords) for keyword in keywords})
+        allowed = [row for row in asked if not row[1] & there]
+        held_back = [row[0] for row in asked if row[1] & there]
+    elif unchanged_since is not None:
         allowed = [row for row in asked if row[2] <= unchanged_since]
+        held_back = [row[0] for row in asked if row[2] > unchanged_since]
     if allowed and change is not FlagChange.REMOVE:
         bits = _keyword_bits(mailbox, keywords)
     else:
@@ -129,9 +135,6 @@ def store_flags(
         mailbox.unseen -= sum([(new & SEEN) - (row[1] & SEEN) for row, new in differing])
         mailbox.deleted += sum([(new & DELETED) - (row[1] & DELETED) for row, new in differing]) // DELETED
         _write_flags(transaction, mailbox_id, change, bits, modseq, [row[0] for row, _ in differing])
-    held_back: list[int] = []
-    if unchanged_since is not None:
-        held_back = [uid for uid, _, since in asked if since > unchanged_since]
     kept: dict[int, int] | None = None
     if len(differing) < len(allowed):
         kept = {row[0]: row[2] for row, (_, new) in zip(allowed, answer) if row[1] == new}
