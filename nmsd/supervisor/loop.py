@@ -315,12 +315,14 @@ class Supervisor:
         return [row for name, row in rows(loaded.config).items() if not self._services[name].held]
 
     def _changed_for_restart(self, loaded: Loaded) -> list[str]:
-        return [
-            setting.name
-            for section in self._sections
-            for setting in section.settings
-            if setting.reload == "restart" and loaded.config[setting] != self._ground.loaded.config[setting]
-        ]
+        before, after = self._ground.loaded.config, loaded.config
+        settings = [setting for section in self._sections for setting in section.settings]
+        families = [family for section in self._sections for family in section.families]
+        for family in families:
+            names = sorted({*before.family(family), *after.family(family)})
+            settings += [family.setting(name, family.kind.parse("")) for name in names]
+        late = [each.name for each in settings if each.reload == "restart" and after[each] != before[each]]
+        return list(dict.fromkeys(late))
 
     def _handle(self, message: dict[str, Any], reply: Reply) -> None:
         """One request from the control socket."""

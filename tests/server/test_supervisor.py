@@ -252,6 +252,13 @@ def test_a_reload_starts_new_workers_and_keeps_every_session(instance: Instance)
     until(lambda: not is_alive(before), "the old worker to end with its last session")
 
 
+def test_a_reload_names_what_waits_for_a_restart_members_of_families_too(instance: Instance) -> None:
+    instance.start()
+    instance.write(store__partition__archive__path="archive", store__defaultpartition="archive")
+    answer = instance.ask("reload")
+    assert answer["restart_needed"] == ["store.defaultpartition", "store.partition.archive.path"]
+
+
 def test_a_reload_moves_a_service_to_its_new_port(instance: Instance) -> None:
     instance.start()
     old = instance.client()
