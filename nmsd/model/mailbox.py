@@ -1,5 +1,6 @@
 """Mailboxes as the store knows them."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,8 +36,15 @@ class Mailbox:
     object_id: str
 
 
+def composed(name: str) -> str:
+    """`name` in Unicode's normalization form C, as Net-Unicode has it (RFC 5198 §2)."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def canonical_name(name: str) -> str:
-    """`name` with its first level spelled INBOX if it is that in any case (RFC 3501 §5.1)."""
+    """`name` with its first level spelled INBOX if it is that in any case (RFC 3501 §5.1), and its characters composed,
+    so that no two mailboxes look the same (RFC 9051 §5.1)."""
+    name = composed(name)
     head, separator, rest = name.partition(SEPARATOR)
     return INBOX + separator + rest if head.upper() == INBOX else name
 

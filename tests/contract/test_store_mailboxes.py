@@ -89,6 +89,13 @@ def test_names_that_any_mailbox_may_have(alice: Account, name: str) -> None:
     assert name not in names(alice)
 
 
+def test_names_that_look_the_same_are_the_same(alice: Account) -> None:
+    alice.create("cafe\N{COMBINING ACUTE ACCENT}")
+    assert alice.mailbox("caf\N{LATIN SMALL LETTER E WITH ACUTE}").name == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    with pytest.raises(MailboxExists):
+        alice.create("caf\N{LATIN SMALL LETTER E WITH ACUTE}")
+
+
 def test_the_longest_name_and_the_deepest_level(bench: Workbench) -> None:
     account = bench.open(StoreLimits(name_length=20, depth=3)).account(ALICE)
     account.ensure()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
+from nmsd.imap.commands.list import list_line, read_both_names
 from nmsd.imap.errors import No
 from nmsd.imap.registry import Answer, Command
-from nmsd.imap.session import Session
+from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN
 from nmsd.model.errors import NoSuchMailbox
 from nmsd.model.mailbox import SEPARATOR, SPECIAL_USES
@@ -17,9 +19,18 @@ _VIRTUAL: Final = ("\\All", "\\Flagged")
 _USES: Final = {use.lower(): use for use in SPECIAL_USES}
 
 
-def _parse_create(reader: Reader, session: Session) -> tuple[str, tuple[str, ...]]:
+@dataclass(frozen=True)
+class _New:
+    """A mailbox to be made; `old_name` is what the client calls it, where that is not its name."""
+
+    name: str
+    old_name: str
+    uses: tuple[str, ...]
+
+
+def _parse_create(reader: Reader, session: Session) -> _New:
     reader.space()
-    name = session.read_mailbox(reader)
+    name, old_name = read_both_names(session, reader)
     uses: list[str] = []
     if reader.maybe(b" ("):
         if reader.keyword() != b"USE":
@@ -28,20 +39,21 @@ def _parse_create(reader: Reader, session: Session) -> tuple[str, tuple[str, ...
         uses = reader.flag_list()
         reader.expect(b")")
     reader.end()
-    return name, tuple(uses)
+    # A separator at the end says that the name will have inferiors (RFC 9051 §6.3.4); any of ours may.
+    return _New(name[:-1] if name.endswith(SEPARATOR) else name, old_name, tuple(uses))
 
 
-def _create(session: Session, arguments: tuple[str, tuple[str, ...]]) -> Answer:
-    yield from ()
-    name, wanted = arguments
+def _create(session: Session, new: _New) -> Answer:
     uses: list[str] = []
-    for use in wanted:
+    for use in new.uses:
         known = _USES.get(use.lower())
         if known is None or known in _VIRTUAL:
             raise No(f"A mailbox cannot be {use} here", b"USEATTR")
         uses.append(known)
-    # A separator at the end says that the name will have inferiors (RFC 9051 §6.3.4); any of ours may.
-    session.mail().create(name[:-1] if name.endswith(SEPARATOR) else name, tuple(uses))
+    session.mail().create(new.name, tuple(uses))
+    if new.old_name and session.enabled & IMAP4REV2:
+        attributes = ["\\HasNoChildren", *uses]
+        yield list_line(session, b"LIST", new.name, attributes, old_name=new.old_name)
     return None
 
 

@@ -10,7 +10,7 @@ from nmsd.imap.commands.status import parse_items, status_line
 from nmsd.imap.registry import Answer, Command, StatusItem
 from nmsd.imap.session import Session
 from nmsd.imap.state import LOGGED_IN
-from nmsd.model.mailbox import INBOX, SEPARATOR, Mailbox, parents
+from nmsd.model.mailbox import INBOX, SEPARATOR, Mailbox, canonical_name, composed, parents
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.mailboxname import decode_name
 from nmsd.wire.reader import Reader
@@ -89,7 +89,7 @@ def _parse_list(reader: Reader, session: Session) -> Arguments:
         status = _parse_returns(reader, returns)
     reader.end()
     # An empty pattern asks for the hierarchy's root, but in an extended LIST it matches nothing (RFC 5258 §3).
-    whole = tuple(reference + pattern for pattern in patterns if pattern)
+    whole = tuple(composed(reference + pattern) for pattern in patterns if pattern)
     return Arguments(whole or ((_NO_NAME,) if is_extended else ()), selections, frozenset(returns), status)
 
 
@@ -183,12 +183,27 @@ def _selected(tree: Tree, selections: frozenset[bytes], matches: re.Pattern[str]
     return [(name, options if name in above else ()) for name in _sorted(told)]
 
 
+def read_both_names(session: Session, reader: Reader) -> tuple[str, str]:
+    """A mailbox argument, as its canonical name, and as the client wrote it if its characters were not composed, else
+    ''.  Raises BadSyntax."""
+    written = decode_name(reader.astring(), session.utf8)
+    return canonical_name(written), written if composed(written) != written else ""
+
+
 def list_line(
-    session: Session, command: bytes, name: str, attributes: list[str], child_info: tuple[str, ...] = ()
+    session: Session,
+    command: bytes,
+    name: str,
+    attributes: list[str],
+    child_info: tuple[str, ...] = (),
+    old_name: str = "",
 ) -> bytes:
-    """An untagged LIST or LSUB; `child_info` names the selection options that inferiors meet."""
+    """An untagged LIST or LSUB.  `child_info` names the selection options that inferiors meet; `old_name` is what the
+    client has called the mailbox, where that was not its name (RFC 9051 §6.3.9.7)."""
     text = " ".join(attributes).encode("ascii")
     line = b"* " + command + b" (" + text + b') "/" ' + session.write_mailbox(name)
+    if old_name:
+        line += b' ("OLDNAME" (' + session.write_mailbox(old_name) + b"))"
     if child_info:
         line += b' ("CHILDINFO" (' + " ".join(f'"{option}"' for option in child_info).encode("ascii") + b"))"
     return line + b"\r\n"
@@ -200,7 +215,7 @@ def _parse_lsub(reader: Reader, session: Session) -> str:
     reader.space()
     pattern = decode_name(reader.list_mailbox(), session.utf8)
     reader.end()
-    return reference + pattern if pattern else ""
+    return composed(reference + pattern) if pattern else ""
 
 
 def _run_lsub(session: Session, pattern: str) -> Answer:

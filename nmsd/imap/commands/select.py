@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from nmsd.imap.commands.list import Tree, list_line
+from nmsd.imap.commands.list import Tree, list_line, read_both_names
 from nmsd.imap.registry import Answer, Command, Done, SelectParam, Sync, no_arguments
 from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN, SELECTED, State
@@ -18,15 +18,17 @@ from nmsd.wire.reader import Reader
 
 @dataclass(frozen=True)
 class Arguments:
-    """A mailbox and the parameters asked for, each with its value."""
+    """A mailbox and the parameters asked for, each with its value; `old_name` is what the client calls it, where that
+    is not its name."""
 
     name: str
+    old_name: str
     params: tuple[tuple[SelectParam, Any], ...]
 
 
 def _parse(reader: Reader, session: Session) -> Arguments:
     reader.space()
-    name = session.read_mailbox(reader)
+    name, old_name = read_both_names(session, reader)
     params: list[tuple[SelectParam, Any]] = []
     if reader.maybe(b" ("):
         from nmsd.imap.tables import TABLES  # the tables are made of the commands
@@ -40,7 +42,7 @@ def _parse(reader: Reader, session: Session) -> Arguments:
                 break
             reader.space()
     reader.end()
-    return Arguments(name, tuple(params))
+    return Arguments(name, old_name, tuple(params))
 
 
 def _open(read_only: bool) -> Callable[[Session, Arguments], Answer]:
@@ -64,13 +66,13 @@ def select(session: Session, arguments: Arguments, read_only: bool) -> Answer:
         mailbox = replace(mailbox, recent_uid=session.claim_recent(mailbox.id, mailbox.recent_uid, mailbox.uidnext))
     view = View(mailbox, uids, read_only, stamp)
     session.select(view)
-    yield b"".join(_describe(session, view, first_unseen))
+    yield b"".join(_describe(session, view, first_unseen, arguments.old_name))
     for param, value in arguments.params:
         yield from param.after(session, view, value)
     return Done(code=b"READ-ONLY" if read_only else b"READ-WRITE")
 
 
-def _describe(session: Session, view: View, first_unseen: int) -> list[bytes]:
+def _describe(session: Session, view: View, first_unseen: int, old_name: str) -> list[bytes]:
     lines = [flags_line(view.keywords)]
     if view.read_only:
         lines.append(b"* OK [PERMANENTFLAGS ()] No permanent flags permitted.\r\n")
@@ -87,7 +89,7 @@ def _describe(session: Session, view: View, first_unseen: int) -> list[bytes]:
     if session.enabled & IMAP4REV2:
         # Its attributes must be right (§6.3.2), though few clients look at them here.
         attributes = Tree(session.mail().mailboxes(), []).attributes(view.name)
-        lines.append(list_line(session, b"LIST", view.name, attributes))
+        lines.append(list_line(session, b"LIST", view.name, attributes, old_name=old_name))
     return lines
 
 
