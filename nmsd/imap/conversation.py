@@ -7,7 +7,7 @@ once, when all of it has come.  One place turns the ways a handler can end into 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from nmsd.config.services import IMAP, MAX_MESSAGE_SIZE
 from nmsd.imap import settings
@@ -181,7 +181,7 @@ class ImapConversation:
         """Tells an IDLE client of changes."""
         if self._continue is None or not self._continue.resume or is_quiet(self.session, True):
             return None
-        return Job(self._tell(), True)
+        return Job(self._tell(True), True)
 
     def heartbeat(self) -> Job | None:
         """The IDLE heartbeat, when it is due."""
@@ -213,10 +213,7 @@ class ImapConversation:
         self._reset()
         self.account = ""
         if self.session.view is not None:
-            try:
-                self.session.deselect()
-            except NmsdError as error:
-                self.session.shared.log("Warning", "Store", str(error), session=self.session.id)
+            self.session.deselect()
         self.session.move(Event.END)
 
     # Framing
@@ -394,7 +391,7 @@ class ImapConversation:
                 if outcome.resume and session.account is not None:
                     self.account = session.account.name
                     self._last_told = session.shared.now()
-                    yield from sync(session, True)
+                    yield from self._tell(True)
                 return
             if outcome is not None:
                 done = outcome
@@ -433,11 +430,8 @@ class ImapConversation:
         if session.user is not None:
             self.user = session.user.account  # PROXYAUTH makes it another
         if session.state == State.SELECTED and command.sync is not Sync.NONE:
-            try:
-                yield from sync(session, command.sync is Sync.FULL, done.own)
-            except Bye as bye:
-                yield self._bye(bye.text, bye.code)
-                yield Control.CLOSE
+            is_there = yield from self._tell(command.sync is Sync.FULL, done.own)
+            if not is_there:
                 return
         if not text:
             text = command.name.decode("ascii") + " completed"
@@ -447,14 +441,18 @@ class ImapConversation:
         if session.state == State.LOGOUT:
             yield Control.CLOSE
 
-    def _tell(self) -> Iterator[Output]:
+    def _tell(self, may_expunge: bool, own: frozenset[int] = frozenset()) -> Generator[Output, None, bool]:
+        """What is new in the selected mailbox; False where that is its end, and the session's.  What cannot be read now
+        is told later: the command has come to its end all the same."""
         try:
-            yield from sync(self.session, True)
+            yield from sync(self.session, may_expunge, own)
         except Bye as bye:
             yield self._bye(bye.text, bye.code)
             yield Control.CLOSE
+            return False
         except NmsdError as error:
             self.session.shared.log("Warning", "Store", str(error), session=self.session.id, user=self.user)
+        return True
 
     def _say_bad(self, tag: bytes, text: str) -> Job:
         return Job(self._bad_answer(tag, text), True)

@@ -13,7 +13,7 @@ from nmsd.imap.errors import No
 from nmsd.imap.flagtext import FlagWriter
 from nmsd.imap.state import TRANSITIONS, Event, State
 from nmsd.imap.view import View
-from nmsd.model.errors import NoSuchMailbox, StoreFull
+from nmsd.model.errors import NoSuchMailbox, StoreError, StoreFull
 from nmsd.model.mailbox import Mailbox, canonical_name
 from nmsd.model.uidset import UidSet
 from nmsd.store.api import Account, Store
@@ -168,13 +168,19 @@ class Session:
         self.move(Event.SELECT)
 
     def deselect(self) -> None:
-        r"""Leaves the selected mailbox; messages that arrived while it was selected have been told of as \Recent."""
+        r"""Leaves the selected mailbox; messages that arrived while it was selected have been told of as \Recent.  That
+        this cannot be noted, as the mailbox is deleted or the store away, keeps nobody in it."""
         view = self.view
         self.view = None
         self.saved = None
         self.move(Event.DESELECT)
         if view is not None and view.arrived and not view.read_only:
-            self.claim_recent(view.mailbox_id, view.uidnext, view.uidnext)
+            try:
+                self.claim_recent(view.mailbox_id, view.uidnext, view.uidnext)
+            except NoSuchMailbox:
+                pass
+            except StoreError as error:
+                self.shared.log("Warning", "Store", str(error), session=self.id)
 
     def claim_recent(self, mailbox_id: int, recent_uid: int, uidnext: int) -> int:
         r"""Claims what is below `uidnext` as \Recent for this session; the lowest UID that is.  Where the disk is full

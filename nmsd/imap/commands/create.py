@@ -10,7 +10,6 @@ from nmsd.imap.errors import No
 from nmsd.imap.registry import Answer, Command
 from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN
-from nmsd.model.errors import NoSuchMailbox
 from nmsd.model.mailbox import SEPARATOR, SPECIAL_USES
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.reader import Reader
@@ -70,10 +69,7 @@ def _delete(session: Session, name: str) -> Answer:
     is_selected = view is not None and session.mail().mailbox(name).id == view.mailbox_id
     session.mail().delete(name)
     if is_selected:
-        try:
-            session.deselect()
-        except NoSuchMailbox:
-            pass  # whose messages were recent does not matter any more
+        session.deselect()
         yield b"* OK [CLOSED] Selected mailbox is deleted\r\n"
     return None
 
