@@ -81,6 +81,7 @@ class LdifDirectory:
         self._log = log
         self._users: _Users | None = None
         self._stamp: _Stamp | None = None
+        self._refused: _Stamp | None = None
         self._reading = threading.Lock()
         self._dummy = ""
         self._noted: dict[str, tuple[str, ...]] = {}
@@ -215,10 +216,14 @@ class LdifDirectory:
                 self._users = self._runtime.offload(self._read)
                 self._generation += 1
             except (NmsdError, OSError) as error:
-                kept = "" if self._users is None else "; the users before the change stay"
-                self._log("Error", "Account", f"{self._path}: {error}{kept}")
-            finally:
-                self._stamp = stamp  # a change while it was read will show
+                if stamp != self._refused:
+                    self._refused = stamp
+                    kept = "" if self._users is None else "; the users before the change stay"
+                    self._log("Error", "Account", f"{self._path}: {error}{kept}")
+                if isinstance(error, OSError):
+                    return  # perhaps it can be read the next time
+            # Only what was looked at is known, not where a kill came in between; a change while it was read will show.
+            self._stamp = stamp
 
     def _file_stamp(self) -> _Stamp:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,36 @@ def test_a_new_user_is_found_even_while_the_file_is_still_being_read(stand: Stan
     for asker in askers:
         asker.join(10)
     assert [user is not None and user.uid for user in found] == ["carol", "carol"]
+
+
+def test_an_edit_is_seen_though_the_one_who_was_to_read_it_was_killed(stand: Stand) -> None:
+    class Killed(BaseException):
+        pass
+
+    def interrupted(work: Callable[[], T]) -> T:
+        raise Killed
+
+    stand.rewrite(ALICE + person("carol", "mail: carol@example.com"))
+    offload = stand.runtime.offload
+    stand.runtime.offload = interrupted  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        stand.directory.find("carol")
+    stand.runtime.offload = offload  # type: ignore[method-assign]
+    assert stand.directory.find("carol") is not None
+
+
+def test_an_edit_is_seen_though_it_could_not_be_read_at_first(stand: Stand) -> None:
+    def out_of_descriptors(work: Callable[[], T]) -> T:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    stand.rewrite(ALICE + person("carol", "mail: carol@example.com"))
+    offload = stand.runtime.offload
+    stand.runtime.offload = out_of_descriptors  # type: ignore[method-assign]
+    for _ in range(2):
+        assert stand.directory.find("alice") is not None
+    assert len(stand.events.lines) == 1
+    stand.runtime.offload = offload  # type: ignore[method-assign]
+    assert stand.directory.find("carol") is not None
 
 
 def test_lookups_without_an_edit_read_nothing(stand: Stand) -> None:
