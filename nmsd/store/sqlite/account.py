@@ -209,7 +209,8 @@ class SqliteAccount:
         prepared = [[self._prepare(one.message) for one in redo.messages] for redo in appends]
 
         def operation(transaction: Transaction) -> int:
-            return sum([messages.append_again(transaction, *pair) for pair in zip(appends, prepared)])
+            known = transaction.account.modseq
+            return sum([messages.append_again(transaction, known, *pair) for pair in zip(appends, prepared)])
 
         return self.transact(operation)
 

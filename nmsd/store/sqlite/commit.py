@@ -154,7 +154,7 @@ class CommitQueue:
             Job(work.run).run(self._runtime, self._runtime.offload)
         elif not work.ended:
             Job(work.finish).run(self._runtime, self._runtime.finish)
-        if self._journal is not None:
+        if self._journal is not None and work.synced:
             self._journal.synced(self._name)
 
     def _tell(self, mailbox_id: int, modseq: int) -> None:
@@ -166,7 +166,8 @@ class CommitQueue:
 
 
 class _BatchWork:
-    """What is done with a batch: one transaction.  `changes` are to be announced, in order."""
+    """What is done with a batch: one transaction.  `changes` are to be announced, in order; `synced` says that the
+    commit has put all that the account's WAL holds onto the disk."""
 
     __slots__ = (
         "_batch",
@@ -179,6 +180,7 @@ class _BatchWork:
         "ended",
         "failed",
         "opened",
+        "synced",
     )
 
     def __init__(self, batch: list[_Entry[Any]], cache: OpenCache, limits: Limits, now: float) -> None:
@@ -192,6 +194,7 @@ class _BatchWork:
         self.changes: list[tuple[int, int]] = []
         self.ended = False
         self.failed = False
+        self.synced = False
 
     def redo_size(self) -> int:
         """How long the redo record is at most; 0 if there cannot be one, or it would be no gain."""
@@ -279,7 +282,11 @@ class _BatchWork:
         except BaseException:
             self.failed = True
             raise
-        self.opened.unsynced = 0 if self.opened.synced else self.opened.unsynced + self._weight
+        if not self.opened.synced:
+            self.opened.unsynced += self._weight
+        elif self._transaction.has_counted():  # a commit without anything to write syncs nothing
+            self.opened.unsynced = 0
+            self.synced = True
         self.changes = self._transaction.changes
         self.ended = True
 

@@ -152,7 +152,7 @@ class Journal:
         Job(flush).run(self._runtime, self._runtime.finish)
 
     def _flush(self, batch: list[_Write]) -> None:
-        stamp = time.time_ns()
+        stamp = time.monotonic_ns()  # the same for all processes, and it never goes back
         pieces: list[bytes] = []
         length = 0
         for number, turn in enumerate(batch):

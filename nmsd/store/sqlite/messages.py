@@ -40,8 +40,9 @@ def append(transaction: Transaction, mailbox_id: int, messages: Sequence[bodies.
     return Appended(mailbox.uidvalidity, [uid for uid, _, _ in new], modseq)
 
 
-def append_again(transaction: Transaction, redo: Redo, messages: Sequence[bodies.Prepared]) -> int:
-    """Does an append anew that a power failure took back; gives how many of its messages it was true of."""
+def append_again(transaction: Transaction, known: int, redo: Redo, messages: Sequence[bodies.Prepared]) -> int:
+    """Does an append anew that a power failure took back; gives how many of its messages it was true of.  `known` is
+    the modseq the account was found with: an append that has one from before it was undone, and then is a new change."""
     try:
         mailbox = transaction.mailbox(redo.mailbox_id)
     except NoSuchMailbox:
@@ -54,7 +55,8 @@ def append_again(transaction: Transaction, redo: Redo, messages: Sequence[bodies
         if told.uid >= mailbox.uidnext
     ]
     if lost:
-        _insert(transaction, mailbox, transaction.stamp(mailbox, redo.modseq), lost, redo.saved)
+        modseq = transaction.stamp(mailbox, redo.modseq if redo.modseq > known else 0)
+        _insert(transaction, mailbox, modseq, lost, redo.saved)
     return len(lost)
 
 

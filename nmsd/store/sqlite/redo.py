@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nmsd.model.message import Instant, NewMessage
@@ -82,15 +82,19 @@ def unpack(record: bytes) -> tuple[str, list[Redo]]:
 def in_order(records: Sequence[tuple[int, bytes]]) -> Iterator[tuple[str, list[Redo]]]:
     """Accounts and what to do again in each, oldest first; records are (stamp, bytes), of any number of journals.
 
-    Of two that gave the same UID, the later holds: the process of the earlier one ended before its commit.
+    Whoever gives a UID finds all below it given, and none from it on: what earlier records say of those was undone, for
+    their process ended before the commit, or the commit failed.
     """
-    found: dict[str, dict[tuple[int, int], tuple[int, Redo]]] = {}
+    found: dict[str, dict[tuple[int, int], list[tuple[int, Redo]]]] = {}
     for stamp, record in sorted(records, key=lambda pair: pair[0]):
         account, appends = unpack(record)
+        mailboxes = found.setdefault(account, {})
         for append in appends:
+            given = mailboxes.setdefault((append.mailbox_id, append.uidvalidity), [])
             for one in append.messages:
-                single = Redo(append.mailbox_id, append.uidvalidity, append.modseq, append.saved, (one,))
-                found.setdefault(account, {})[append.mailbox_id, one.uid] = stamp, single
-    for account, appends_ in found.items():
-        ordered = sorted(appends_.values(), key=lambda pair: (pair[0], pair[1].messages[0].uid))
+                while given and given[-1][1].messages[0].uid >= one.uid:
+                    given.pop()
+                given.append((stamp, replace(append, messages=(one,))))
+    for account, mailboxes in found.items():
+        ordered = sorted([pair for given in mailboxes.values() for pair in given], key=lambda pair: pair[0])
         yield account, [append for _, append in ordered]

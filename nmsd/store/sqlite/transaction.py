@@ -125,7 +125,11 @@ class Transaction:
 
     def is_empty(self) -> bool:
         """Whether it changed nothing: then there is nothing to be synced either."""
-        return not self.changes and not self._dirty and self.connection.total_changes == self._written
+        return not self.has_counted() and self.connection.total_changes == self._written
+
+    def has_counted(self) -> bool:
+        """Whether there are counters to be written: then the commit is sure to write to the WAL."""
+        return bool(self.changes or self._dirty)
 
     def flush(self) -> None:
         """Writes the counters.  Raises sqlite3.Error."""

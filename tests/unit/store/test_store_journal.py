@@ -20,6 +20,7 @@ from nmsd.model.mailbox import INBOX
 from nmsd.model.message import Field, Instant, NewMessage
 from nmsd.store.api import Account, FlagChange, Store
 from nmsd.store.runtime import PlainRuntime, unheard
+from nmsd.store.sqlite.account import SqliteAccount
 from nmsd.store.sqlite.engine import open_store
 from nmsd.store.sqlite.journal import DIRECTORY, records
 from nmsd.store.sqlite.paths import database_path
@@ -255,6 +256,21 @@ def test_so_many_accounts_share_a_journal_and_no_more(tmp_path: Path) -> None:
         assert len({unpack(record)[0] for _, record in records(data)}) == 64
 
 
+def test_a_write_that_changes_nothing_syncs_nothing(tmp_path: Path) -> None:
+    """So the journal goes on to protect what was appended before."""
+    with opened(tmp_path) as store:
+        for number in range(64):
+            account, inbox = made(store, f"user{number}@example.com")
+            account.append(inbox, [new(str(number))])
+        account.store_flags(inbox, uids(1), FlagChange.ADD, SEEN)
+        with pytest.raises(NoSuchMailbox):
+            account.delete("Nowhere")
+        another, inbox = made(store, ALICE)
+        another.append(inbox, [new()])
+        protected = {unpack(record)[0] for _, record in records((tmp_path / DIRECTORY / "0").read_bytes())}
+        assert ALICE not in protected, "there was room for it only if one of the others is protected no more"
+
+
 def test_what_cannot_be_restored_is_kept_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     disk = Disk(tmp_path / "store")
     with opened(disk.place) as store:
@@ -332,3 +348,28 @@ def test_of_two_that_gave_one_uid_the_later_holds() -> None:
     ((account, found),) = in_order([(20, record("late")), (10, record("early"))])
     assert account == ALICE
     assert [one.email_id for redo in found for one in redo.messages] == ["Mlate"]
+
+
+def messages_of(subjects: dict[int, str]) -> tuple[RedoMessage, ...]:
+    return tuple(RedoMessage(uid, f"M{subject}", new(subject)) for uid, subject in subjects.items())
+
+
+def test_an_append_that_was_undone_after_its_record_was_written_takes_none_away_that_followed() -> None:
+    def record(mailbox: int, subjects: dict[int, str]) -> bytes:
+        return b"".join(pack(ALICE, [Redo(mailbox, 1, 9, 0, messages_of(subjects))]))
+
+    undone = record(1, {7: "undone7", 8: "undone8", 9: "undone9"})
+    ((_, found),) = in_order(
+        [(10, undone), (15, record(2, {8: "other"})), (20, record(1, {7: "seven"})), (30, record(1, {8: "eight"}))]
+    )
+    assert [one.email_id for redo in found for one in redo.messages] == ["Mother", "Mseven", "Meight"]
+
+
+def test_an_append_that_was_undone_and_is_done_after_all_is_a_new_change(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        account, inbox = made(store, ALICE)
+        known = account.mailbox(INBOX)
+        undone = Redo(inbox, known.uidvalidity, known.modseq - 1, 0, messages_of({known.uidnext: "undone"}))
+        assert isinstance(account, SqliteAccount)
+        account.append_again([undone])
+        assert [uid for uid, _, _ in account.changes(inbox, known.modseq).flags] == [known.uidnext]
