@@ -199,8 +199,10 @@ class LdapDirectory:
     # Users in sessions
 
     def is_known_well(self, dn: str) -> bool:
-        """Whether enough was seen of a user's entry to tell a new password by; else `look_again` is to be called once,
-        soon after the login."""
+        """Whether enough was seen of a user's entry to tell a new password by, or nobody tells of one anyway; else
+        `look_again` is to be called once, soon after the login."""
+        if not self._is_watched():
+            return True
         seen = self._traces.get(dn)
         return seen is not None and bool(seen.shown or any(seen.marks))
 
@@ -271,8 +273,19 @@ class LdapDirectory:
             else:
                 self._cache.put(key, record, record.user.dn)
         if record is not None and record.user is not None and record.seen is not None:
-            self._traces.note(record.user.dn, record.seen)
+            self._see(record.user.dn, record.seen)
         return record
+
+    def _see(self, dn: str, seen: Seen) -> None:
+        old = self._traces.get(dn)
+        if old is not None and not old.is_stale and old.version != seen.version and not self._is_watched():
+            # What nobody pushes is noticed at the next look-up at least.
+            self.forget_entry(dn)
+            self._told(dn)
+        self._traces.note(dn, seen)
+
+    def _is_watched(self) -> bool:
+        return self._watcher is not None and self._watcher.watching is not None
 
     # Passwords
 

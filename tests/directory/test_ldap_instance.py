@@ -89,7 +89,7 @@ def test_users_log_in_by_imap_and_pop_and_get_their_account_with_first_use(insta
 
 
 def test_the_first_use_of_an_account_brings_its_special_mailboxes(instance: Instance) -> None:
-    with instance.imap(who("user20")) as client:
+    with instance.imap(who("user120")) as client:
         _, lines = client.list()
     found = {match[2]: match[1] for line in lines if (match := re.fullmatch(rb'\(([^)]*)\) \S+ "?([^" ]+)"?', line))}
     for name, use in ((b"Drafts", b"\\Drafts"), (b"Sent", b"\\Sent"), (b"Junk", b"\\Junk"), (b"Trash", b"\\Trash")):
@@ -97,8 +97,8 @@ def test_the_first_use_of_an_account_brings_its_special_mailboxes(instance: Inst
     assert b"INBOX" in found
     # So does a message, and what it brings is subscribed.
     with smtplib.LMTP("127.0.0.1", instance.port(24)) as lmtp:
-        lmtp.sendmail("a@example.org", ["user21@example.com"], b"Subject: first\r\n\r\nfirst\r\n")
-    with instance.imap(who("user21")) as client:
+        lmtp.sendmail("a@example.org", ["user121@example.com"], b"Subject: first\r\n\r\nfirst\r\n")
+    with instance.imap(who("user121")) as client:
         assert len([line for line in client.lsub()[1] if line]) == len(lines)
 
 

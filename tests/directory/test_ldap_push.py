@@ -183,6 +183,26 @@ def test_hidden_changes_are_no_new_password_where_the_setting_says_so(
         server.delete("hidden")
 
 
+def test_where_nothing_is_pushed_the_next_look_up_tells_of_the_change(
+    server: DirectoryServer, make_stand: MakeStand
+) -> None:
+    stand = make_stand(server.url, **{"local.ugldapcachesize": 0})
+    told: list[str] = []
+    stand.directory._told = told.append
+    server.add(person("unpushed"))
+    try:
+        dn = f"uid=unpushed,{PEOPLE}"
+        stand.directory.find("unpushed")
+        stand.directory.find("unpushed")
+        assert stand.directory.is_known_well(dn)
+        assert told == []
+        # Time stamps of 389 have whole seconds.
+        until(lambda: server.replace("unpushed", "cn", "Other") or (stand.directory.find("unpushed") and told))
+        assert told[0] == dn
+    finally:
+        server.delete("unpushed")
+
+
 def test_who_was_renamed_is_the_same_user_and_what_was_known_by_the_old_name_is_forgotten(
     server: DirectoryServer, watching: Stand
 ) -> None:
