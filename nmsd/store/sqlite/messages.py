@@ -42,7 +42,7 @@ def append(transaction: Transaction, mailbox_id: int, messages: Sequence[bodies.
 
 def append_again(transaction: Transaction, known: int, redo: Redo, messages: Sequence[bodies.Prepared]) -> int:
     """Does an append anew that a power failure took back; gives how many of its messages it was true of.  `known` is
-    the modseq the account was found with: an append that has one from before it was undone, and then is a new change."""
+    the modseq the account was found with: an append that has no later one had been undone, and is a new change now."""
     try:
         mailbox = transaction.mailbox(redo.mailbox_id)
     except NoSuchMailbox:
