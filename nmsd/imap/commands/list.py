@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 from nmsd.imap.commands.status import parse_items, status_line
+from nmsd.imap.pattern import Patterns
 from nmsd.imap.registry import Answer, Command, StatusItem
 from nmsd.imap.session import Session
 from nmsd.imap.state import LOGGED_IN
@@ -122,31 +122,13 @@ def _parse_returns(reader: Reader, found: set[bytes]) -> list[StatusItem]:
     return status
 
 
-def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    alternatives: list[str] = []
-    for pattern in patterns:
-        text = ""
-        for piece in re.split(r"([*%]+)", _inbox(pattern)):
-            if piece[:1] in ("*", "%"):
-                text += ".*" if "*" in piece else "[^/]*"
-            else:
-                text += re.escape(piece)
-        alternatives.append(text)
-    return re.compile("(?:" + "|".join(alternatives) + r")\Z", re.DOTALL)
-
-
-def _inbox(pattern: str) -> str:
-    head = pattern[: len(INBOX)]
-    return INBOX + pattern[len(INBOX) :] if head.upper() == INBOX and pattern[5:6] in ("", "/", "*", "%") else pattern
-
-
 def _run_list(session: Session, arguments: Arguments) -> Answer:
     if not arguments.patterns:
         yield b'* LIST (\\Noselect) "/" ""\r\n'
         return None
     account = session.mail()
     tree = Tree(account.mailboxes(), account.subscriptions())
-    matches = _compile(arguments.patterns)
+    matches = Patterns(arguments.patterns)
     lines: list[bytes] = []
     for name, child_info in _selected(tree, arguments.selections, matches):
         attributes = tree.attributes(name)
@@ -161,7 +143,7 @@ def _run_list(session: Session, arguments: Arguments) -> Answer:
     return None
 
 
-def _selected(tree: Tree, selections: frozenset[bytes], matches: re.Pattern[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _selected(tree: Tree, selections: frozenset[bytes], matches: Patterns) -> list[tuple[str, tuple[str, ...]]]:
     """The names that match and that the selection options choose, each with what CHILDINFO says of it."""
     wanted = selections & {b"SUBSCRIBED", b"SPECIAL-USE"}
     if not wanted:
@@ -224,7 +206,7 @@ def _run_lsub(session: Session, pattern: str) -> Answer:
         return None
     account = session.mail()
     tree = Tree(account.mailboxes(), account.subscriptions())
-    matches = _compile((pattern,))
+    matches = Patterns((pattern,))
     above: set[str] = set()
     if pattern.endswith("%"):
         # A name above a subscribed one that "%" stops short of is told as \Noselect (RFC 3501 §6.3.9).
@@ -232,7 +214,7 @@ def _run_lsub(session: Session, pattern: str) -> Answer:
             above.update(parents(name))
     lines: list[bytes] = []
     for name in _sorted(set(tree.subscribed) | above):
-        if matches.match(name) is not None:
+        if matches.match(name):
             attributes = [] if name in tree.subscribed else ["\\Noselect"]
             lines.append(list_line(session, b"LSUB", name, attributes))
     yield b"".join(lines)
