@@ -29,7 +29,6 @@ from ldap3 import (
     SUBTREE,
     Connection,
     Server,
-    Tls,
 )
 from ldap3.core.exceptions import LDAPExceptionError, LDAPInvalidFilterError
 from ldap3.core.results import (
@@ -58,6 +57,7 @@ from nmsd.directory.ldap_ber import (
     search_request,
     whole,
 )
+from nmsd.directory.ldap_socket import TimedSocket, ldap3_tls
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
@@ -141,51 +141,6 @@ class Account:
     password: str = ""
 
 
-class _TimedSocket:
-    """A socket whose operations end at `deadline`; what ldap3 uses of one."""
-
-    def __init__(self, inner: socket.socket, seconds: float) -> None:
-        self._inner = inner
-        self.deadline = time.monotonic() + seconds
-        self.timed_out = False
-
-    def _arm(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            self.timed_out = True
-            raise TimeoutError("timed out")
-        self._inner.settimeout(None if left == math.inf else left)
-
-    def recv(self, size: int) -> bytes:
-        self._arm()
-        try:
-            return self._inner.recv(size)
-        except TimeoutError:
-            self.timed_out = True
-            raise
-
-    def sendall(self, data: bytes) -> None:
-        self._arm()
-        try:
-            self._inner.sendall(data)
-        except TimeoutError:
-            self.timed_out = True
-            raise
-
-    def listen(self) -> None:
-        """From now on there is silence most of the time: the system has to find out if the other side is gone."""
-        self._inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if self._inner.family != socket.AF_UNIX:
-            for option, seconds in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3)):
-                self._inner.setsockopt(socket.IPPROTO_TCP, option, seconds)
-
-    def shutdown(self, how: int) -> None:
-        self._inner.shutdown(how)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 class Link:
     """A connection, open and with TLS where asked for, bound as nobody yet.
 
@@ -201,7 +156,7 @@ class Link:
             port=address.port or None,
             use_ssl=address.scheme == "ldaps",
             get_info=NONE,
-            tls=None if tls is None else _tls(tls),
+            tls=None if tls is None else ldap3_tls(tls),
             connect_timeout=seconds,
         )
         self._connection = Connection(
@@ -220,7 +175,7 @@ class Link:
             words = _reason(self._connection, error)
             self._drop()
             raise Failure(words) from None
-        self._socket = _TimedSocket(self._connection.socket, seconds)
+        self._socket = TimedSocket(self._connection.socket, seconds)
         self._connection.socket = self._socket
 
     def bind_account(self, account: Account, seconds: float) -> Outcome:
@@ -378,7 +333,7 @@ class Link:
     @property
     def cipher(self) -> str:
         """TLS version and cipher; '' for none."""
-        inner = self._socket._inner
+        inner = self._socket.inner
         if not isinstance(inner, ssl.SSLSocket):
             return ""
         cipher = inner.cipher()
@@ -448,37 +403,6 @@ class Link:
         inner = self._connection.socket
         if inner is not None:
             inner.close()
-
-
-def tls_context(verify: bool, ca_file: str, certificate: str, key: str) -> ssl.SSLContext:
-    """The TLS of links; '' for files that are not set.  Raises DirectoryUnavailable, naming the file."""
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise DirectoryUnavailable(f"{ca_file}: no certificates of authorities can be read: {error}") from None
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if certificate:
-        try:
-            context.load_cert_chain(certificate, key or None)
-        except (OSError, ssl.SSLError) as error:
-            raise DirectoryUnavailable(f"{certificate}: the certificate cannot be used: {error}") from None
-    return context
-
-
-def _tls(context: ssl.SSLContext) -> Any:
-    """ldap3's Tls, but with a context of ours: its own is made anew for each connection, reading all authorities, and
-    leaves the check of the name to code that later Pythons lack."""
-    tls: Any = Tls()
-
-    def wrap_socket(connection: Any, do_handshake: bool = False) -> None:
-        connection.socket = context.wrap_socket(
-            connection.socket, do_handshake_on_connect=do_handshake, server_hostname=connection.server.host
-        )
-
-    tls.wrap_socket = wrap_socket
-    return tls
 
 
 def _said(result: Any) -> Message:

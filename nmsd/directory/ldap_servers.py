@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.ldap_breaker import Breaker
-from nmsd.directory.ldap_link import Account, Failure, Link, Refusal, tls_context
+from nmsd.directory.ldap_link import Account, Failure, Link, Refusal
 from nmsd.directory.ldap_pool import Pool
 from nmsd.directory.ldap_referral import allowed
+from nmsd.directory.ldap_socket import tls_context
 from nmsd.model.errors import DirectoryUnavailable
 
 if TYPE_CHECKING:
