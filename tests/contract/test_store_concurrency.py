@@ -206,6 +206,25 @@ def test_a_killed_leader_leaves_the_others_and_the_store_in_order(bench: Workben
     assert list(store.check(ALICE)) == []
 
 
+def test_a_leader_that_is_killed_twice_still_waits_for_its_commit_and_no_longer(bench: Workbench) -> None:
+    runtime = HeldRuntime()
+    account = bench.open(runtime=runtime).account(ALICE)
+    account.ensure()
+    inbox = account.mailbox(INBOX).id
+    runtime.hold = True
+    leader = gevent.spawn(account.append, inbox, [new("leader")])
+    runtime.held.wait()
+    follower = gevent.spawn(account.append, inbox, [new("follower")])
+    for _ in range(2):
+        leader.kill(block=False)
+        gevent.sleep(0.05)
+    assert not leader.ready()
+    runtime.let_go.set()
+    gevent.joinall([leader, follower], timeout=30)
+    assert isinstance(leader.value, GreenletExit)
+    assert follower.value.uids == [2]
+
+
 def test_a_follower_killed_when_it_was_to_lead_passes_the_lead_on(bench: Workbench) -> None:
     runtime = HeldRuntime()
     account = bench.open(runtime=runtime).account(ALICE)

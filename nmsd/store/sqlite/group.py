@@ -8,7 +8,6 @@ overtakes.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -100,12 +99,12 @@ class Group(Generic[TurnT]):
 class Job:
     """Work for a native thread that must have ended before anyone goes on, even if its caller is killed meanwhile."""
 
-    __slots__ = ("_ended", "_pipe", "_work")
+    __slots__ = ("_ended", "_signal", "_work")
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._ended = False
-        self._pipe: tuple[int, int] | None = None
+        self._signal: Signal | None = None
 
     def run(self, runtime: Runtime, offload: Callable[[Callable[[], None]], Any]) -> None:
         """Offloads the work.  What is raised at the caller meanwhile (a kill, a time-out) is raised when it ended."""
@@ -118,20 +117,17 @@ class Job:
         try:
             self._work()
         finally:
-            # First the mark, then the look at the pipe; _join does the reverse, so one of the two sees the other.
+            # First the mark, then the look at the signal; _join does the reverse, so one of the two sees the other.
             self._ended = True
-            if self._pipe is not None:
-                os.write(self._pipe[1], b"x")
+            if self._signal is not None:
+                self._signal.set()
 
     def _join(self, runtime: Runtime) -> None:
-        """Waits by a pipe: locks and events are made for greenlets here, and a thread that waits is a native one."""
         if self._ended:
             return
-        reading, writing = self._pipe = os.pipe()
+        self._signal = runtime.signal()
         while not self._ended:
             try:
-                runtime.offload(lambda: os.read(reading, 1))
+                self._signal.wait()
             except BaseException:
                 _LOG.warning("a commit was interrupted again; still waiting for it")
-        os.close(reading)
-        os.close(writing)
