@@ -30,5 +30,7 @@ class Siblings:
                     answer += data
         except OSError:
             return []
+        if not answer.endswith(b"\n"):  # it ended in the middle of a line, or before the first
+            return []
         facts = [json.loads(line) for line in answer.splitlines()]
-        return facts[:-1] if facts and facts[-1].get("ok") else []
+        return facts[:-1] if facts[-1].get("ok") else []

@@ -84,7 +84,7 @@ class Child:
     def _take(self, line: bytes) -> None:
         try:
             report = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(report, dict):
             self.report = report

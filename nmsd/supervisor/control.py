@@ -143,7 +143,7 @@ class Control:
 
         try:
             message = json.loads(bytes(buffer).split(b"\n")[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if isinstance(message, dict) and all(isinstance(value, str | int | float | None) for value in message.values()):
             self._handler(message, reply)

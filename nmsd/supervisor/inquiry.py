@@ -52,7 +52,9 @@ def ask_worker(instance: str, pid: int, message: dict[str, Any], timeout: float 
             raise NmsdError(f"worker {pid} did not answer within {timeout:.0f} s; its log may say why") from None
         except PermissionError:
             raise NmsdError(f"not allowed to ask workers of nmsd on {instance}; try as root or as its user") from None
+    if not answer.endswith(b"\n"):  # it ended in the middle of a line, or before the first
+        raise NmsdError(f"worker {pid} did not answer; its log says why")
     facts = [json.loads(line) for line in answer.splitlines()]
-    if not facts or not facts[-1].get("ok"):
+    if not facts[-1].get("ok"):
         raise NmsdError(f"worker {pid} did not answer; its log says why")
     return facts[:-1]
