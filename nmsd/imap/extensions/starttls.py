@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from nmsd.config.services import CERTIFICATE
 from nmsd.imap.errors import No
 from nmsd.imap.registry import Answer, Command, Done, Extension, Sync, no_arguments
 from nmsd.imap.session import Session
@@ -12,7 +13,8 @@ from nmsd.wire.errors import BadSyntax
 
 
 def _may_start(session: Session) -> bool:
-    return not session.peer.tls and not session.peer.local
+    has_certificate = bool(session.shared.config[CERTIFICATE])
+    return has_certificate and not session.peer.tls and not session.peer.local
 
 
 def _run(session: Session, arguments: None) -> Answer:
