@@ -52,6 +52,7 @@ def _copy(path: Path, target: Path, wait_s: float) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        unlink(target)  # left behind by an earlier move; its WAL would get into the new file
         os.rename(temporary, target)
     except BaseException:
         unlink(temporary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,21 @@ def test_an_account_is_moved_with_all_it_holds_while_others_use_it(store: Store,
     assert [rows for name in store.accounts() for rows in store.check(name)] == []
     store.move_account(ALICE, "archive")  # is there already
     other.close()
+
+
+def test_what_an_interrupted_move_left_behind_does_not_get_into_the_account(store: Store, tmp_path: Path) -> None:
+    store.account(ALICE).ensure()
+    append(store)
+    (path,) = (tmp_path / "store").rglob("*.db")
+    left = tmp_path / "archive" / path.relative_to(tmp_path / "store")
+    left.parent.mkdir(parents=True)
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{left}{suffix}")
+    append(store)
+    store.move_account(ALICE, "archive")
+    account = store.account(ALICE)
+    assert (account.partition(), account.usage().messages) == ("archive", 2)
+    assert list(store.check(ALICE)) == []
 
 
 def test_a_move_needs_an_account_and_a_partition_and_no_open_maildrop(store: Store) -> None:
