@@ -142,6 +142,7 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> bool:
                 connection.execute("COMMIT")
             finally:
                 connection.close()  # the last one: it moves the WAL into the file and syncs it
+            unlink(path)  # somebody may have taken the file away; its WAL would get into the new one
             os.rename(temporary, path)
         except BaseException:
             unlink(temporary)

@@ -88,6 +88,24 @@ def test_a_file_left_half_made_does_no_harm(tmp_path: Path, clock: Clock) -> Non
     assert list(store.check(ALICE)) == []
 
 
+def test_the_wal_of_a_file_that_somebody_took_away_does_not_get_into_a_new_one(tmp_path: Path, clock: Clock) -> None:
+    store = opened(tmp_path, clock)
+    account = store.account(ALICE)
+    account.ensure()
+    fill(account, account.mailbox(INBOX).id, 3)
+    path = database_path(tmp_path, ALICE)
+    wal = Path(f"{path}-wal").read_bytes()
+    store.close()
+    path.unlink()
+    Path(f"{path}-wal").write_bytes(wal)
+    store = opened(tmp_path, clock)
+    account = store.account(ALICE)
+    account.ensure()
+    assert account.usage().messages == 0
+    assert list(store.check(ALICE)) == []
+    store.close()
+
+
 def test_a_commit_is_synced(tmp_path: Path, clock: Clock) -> None:
     opened(tmp_path, clock).account(ALICE).ensure()
     writer = open_writer(database_path(tmp_path, ALICE), 1)
