@@ -21,15 +21,21 @@ _PROHIBITED: Final[tuple[Callable[[str], bool], ...]] = (
     stringprep.in_table_c9,
 )
 
+LONGEST_PREPARED: Final = 1024
+"""Text beyond ASCII may be so long: to put many combining marks in order takes Python time as the square of their
+number, and whoever is not logged in may have it prepared."""
+
 
 def saslprep(text: str) -> str:
-    """The prepared text.  Raises BadSyntax for characters that may not be in it.
+    """The prepared text.  Raises BadSyntax for characters that may not be in it, and for text that is too long.
 
     Characters that Unicode 3.2 had not assigned pass, as in a query (RFC 3454 §7): a password with a newer one is a
     password all the same.
     """
     if text.isascii() and text.isprintable():
         return text
+    if len(text) > LONGEST_PREPARED:
+        raise BadSyntax("User name or password too long")
     mapped = "".join(" " if stringprep.in_table_c12(sign) else sign for sign in text)
     mapped = "".join(sign for sign in mapped if not stringprep.in_table_b1(sign))
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)

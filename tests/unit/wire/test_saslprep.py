@@ -9,7 +9,7 @@ from ldap3.core.exceptions import LDAPSASLPrepError
 from ldap3.protocol.sasl.sasl import sasl_prep
 
 from nmsd.wire.errors import BadSyntax
-from nmsd.wire.sasl.prepare import saslprep
+from nmsd.wire.sasl.prepare import LONGEST_PREPARED, saslprep
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_another_implementation_prepares_alike(text: str) -> None:
     except LDAPSASLPrepError:
         return  # it is stricter with what Unicode 3.2 had not assigned
     assert saslprep(text) == expected
+
+
+def test_text_that_takes_work_may_be_so_long_and_no_longer() -> None:
+    marks = "a" + "\u0315\u0300" * (LONGEST_PREPARED // 2)
+    assert len(saslprep(marks[:LONGEST_PREPARED])) >= LONGEST_PREPARED - 1
+    with pytest.raises(BadSyntax, match="too long"):
+        saslprep(marks)
+    assert saslprep("a" * 100_000) == "a" * 100_000
