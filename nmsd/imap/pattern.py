@@ -7,18 +7,28 @@ each way to share a name among them; here all ways are followed at once, so the 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from nmsd.imap.errors import No
-from nmsd.model.mailbox import INBOX, SEPARATOR
+from nmsd.model.mailbox import INBOX, SEPARATOR, composed
 
 _WILDCARDS: Final = re.compile(r"([*%]+)")
 PATTERNS_MAX: Final = 1 << 14
-"""The patterns of one command may have so many characters together; the longest names have half as many."""
+"""The patterns of one command may have so many characters together, references included; the longest names have half
+as many."""
+
+
+def whole_patterns(reference: str, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The patterns with the reference before them and their characters composed, as names are; the empty ones left out.
+    Raises No if they are too long."""
+    if len(reference) * len(patterns) + sum([len(pattern) for pattern in patterns]) > PATTERNS_MAX:
+        raise No("Patterns too long", b"LIMIT")
+    return tuple([composed(reference + pattern) for pattern in patterns if pattern])
 
 
 class Patterns:
-    """Several patterns, whole (reference included).  Raises No if they are too long.
+    """Several patterns, whole.
 
     The places in all the patterns are the bits of one number.  A place at a wildcard is kept by the characters that the
     wildcard takes; one before a character moves past it.
@@ -27,8 +37,6 @@ class Patterns:
     __slots__ = ("_begin", "_end", "_moves", "_stars", "_wild")
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        if sum([len(pattern) for pattern in patterns]) > PATTERNS_MAX:
-            raise No("Patterns too long", b"LIMIT")
         self._moves: dict[str, int] = {}
         self._begin: int = 0
         self._end: int = 0

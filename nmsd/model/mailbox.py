@@ -36,9 +36,14 @@ class Mailbox:
     object_id: str
 
 
+LONGEST_COMPOSED: Final = 1000
+"""A longer name stays as it is: hardly any may be made, and to put many combining marks in order takes Python time as
+the square of their number."""
+
+
 def composed(name: str) -> str:
     """`name` in Unicode's normalization form C, as Net-Unicode has it (RFC 5198 §2)."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    return name if name.isascii() or len(name) > LONGEST_COMPOSED else unicodedata.normalize("NFC", name)
 
 
 def canonical_name(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nmsd.imap.commands.status import parse_items, status_line
-from nmsd.imap.pattern import Patterns
+from nmsd.imap.pattern import Patterns, whole_patterns
 from nmsd.imap.registry import Answer, Command, StatusItem
 from nmsd.imap.session import Session
 from nmsd.imap.state import LOGGED_IN
@@ -89,7 +89,7 @@ def _parse_list(reader: Reader, session: Session) -> Arguments:
         status = _parse_returns(reader, returns)
     reader.end()
     # An empty pattern asks for the hierarchy's root, but in an extended LIST it matches nothing (RFC 5258 §3).
-    whole = tuple(composed(reference + pattern) for pattern in patterns if pattern)
+    whole = whole_patterns(reference, patterns)
     return Arguments(whole or ((_NO_NAME,) if is_extended else ()), selections, frozenset(returns), status)
 
 
@@ -191,24 +191,24 @@ def list_line(
     return line + b"\r\n"
 
 
-def _parse_lsub(reader: Reader, session: Session) -> str:
+def _parse_lsub(reader: Reader, session: Session) -> tuple[str, ...]:
     reader.space()
     reference = decode_name(reader.astring(), session.utf8)
     reader.space()
     pattern = decode_name(reader.list_mailbox(), session.utf8)
     reader.end()
-    return composed(reference + pattern) if pattern else ""
+    return whole_patterns(reference, (pattern,))
 
 
-def _run_lsub(session: Session, pattern: str) -> Answer:
-    if not pattern:
+def _run_lsub(session: Session, patterns: tuple[str, ...]) -> Answer:
+    if not patterns:
         yield b'* LSUB (\\Noselect) "/" ""\r\n'
         return None
     account = session.mail()
     tree = Tree(account.mailboxes(), account.subscriptions())
-    matches = Patterns((pattern,))
+    matches = Patterns(patterns)
     above: set[str] = set()
-    if pattern.endswith("%"):
+    if patterns[0].endswith("%"):
         # A name above a subscribed one that "%" stops short of is told as \Noselect (RFC 3501 §6.3.9).
         for name in tree.subscribed:
             above.update(parents(name))

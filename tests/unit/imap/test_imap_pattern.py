@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmsd.imap.errors import No
-from nmsd.imap.pattern import PATTERNS_MAX, Patterns
+from nmsd.imap.pattern import PATTERNS_MAX, Patterns, whole_patterns
 
 TEXTS = st.text("ab/*%", max_size=8)
 
@@ -38,6 +38,13 @@ def test_a_pattern_of_wildcards_that_fits_almost_is_not_tried_in_all_ways() -> N
 
 def test_patterns_may_be_so_long_together_and_no_longer() -> None:
     half = "a" * (PATTERNS_MAX // 2)
-    assert Patterns((half, half)).match(half)
+    assert whole_patterns("", (half, half)) == (half, half)
     with pytest.raises(No, match="too long"):
-        Patterns((half, half, "a"))
+        whole_patterns("", (half, half, "a"))
+
+
+def test_the_reference_counts_with_each_pattern() -> None:
+    reference = "r" * (PATTERNS_MAX // 4 - 1)
+    assert whole_patterns(reference, ("a", "", "b", "c")) == (reference + "a", reference + "b", reference + "c")
+    with pytest.raises(No, match="too long"):
+        whole_patterns(reference, ("a",) * 5)
