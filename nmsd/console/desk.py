@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from nmsd.config.edit import change_file, read_bytes, take_back, version_of
 from nmsd.config.file import known_settings
@@ -24,10 +24,20 @@ from nmsd.model.message import Quota
 from nmsd.server.admins import is_admin
 from nmsd.server.settings import STORE_ADMIN_GROUP, STORE_ADMINS
 from nmsd.supervisor.control import CONSOLE, request
-from nmsd.supervisor.inquiry import ask_worker, ask_workers
+from nmsd.supervisor.inquiry import ask_worker
 from nmsd.wire.protocol import Log
 
-_RELOAD_S = 120.0
+_RELOAD_S: Final = 120.0
+_PATIENCE_S: Final = 5.0  # with a worker that is asked; one that is well answers in milliseconds
+
+
+@dataclass(frozen=True)
+class Told:
+    """A worker, as SERVICE/INDEX, what the supervisor knows of it, and its answers."""
+
+    name: str
+    status: dict[str, Any]
+    answers: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -109,31 +119,40 @@ class Desk:
         """What the supervisor says.  Raises NmsdError."""
         return request(self.instance, {"command": "status"}, name=CONSOLE)
 
-    def ask(self, message: dict[str, Any], service: str = "") -> Iterator[dict[str, Any]]:
-        """What the workers of mail services answer.  Raises NmsdError."""
-        return ask_workers(self.instance, message, service, self.status())
-
-    def sessions(self) -> Iterator[dict[str, Any]]:
-        """All sessions, with `worker` (SERVICE/INDEX) and `share`: the bytes of the worker's resident memory that come
-        to each of its sessions.  Raises NmsdError."""
+    def ask(self, message: dict[str, Any]) -> tuple[list[Told], list[str]]:
+        """What the workers of mail services answer, and which, as SERVICE/INDEX, do not in time: one that hangs hides
+        no other.  Raises NmsdError."""
+        told, silent = [], []
         for service in self.status()["services"]:
             for worker in service["workers"]:
-                found = ask_worker(self.instance, int(worker["pid"]), {"command": "sessions"})
-                facts = {
-                    "worker": f"{service['name']}/{worker['index']}",
-                    "share": int(worker.get("memory") or 0) // max(1, len(found)),
-                }
-                yield from ({**session, **facts} for session in found)
+                name = f"{service['name']}/{worker['index']}"
+                try:
+                    told.append(Told(name, worker, ask_worker(self.instance, worker["pid"], message, _PATIENCE_S)))
+                except NmsdError:
+                    silent.append(name)
+        return told, silent
+
+    def sessions(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """All sessions, and the workers that did not tell theirs.  Each session has `worker` (SERVICE/INDEX) and
+        `share`: the bytes of the worker's resident memory that come to each of its sessions.  Raises NmsdError."""
+        told, silent = self.ask({"command": "sessions"})
+        found = []
+        for worker in told:
+            share = int(worker.status.get("memory") or 0) // max(1, len(worker.answers))
+            found += [{**session, "worker": worker.name, "share": share} for session in worker.answers]
+        return found, silent
+
+    def counters(self) -> list[dict[str, Any]]:
+        """What the workers that answer have counted.  Raises NmsdError."""
+        return [answer for worker in self.ask({"command": "counters"})[0] for answer in worker.answers]
 
     def sample(self, now: float) -> None:
         """Takes the sample of the minute, if it is due.  Raises NmsdError."""
         if not self.samples.is_due(now):
             return
-        status = self.status()
-        workers = [worker for each in status["services"] for worker in each["workers"]]
-        uptimes = {int(worker["pid"]): float(worker["uptime"]) for worker in workers}
-        answers = list(ask_workers(self.instance, {"command": "counters"}, status=status))
-        self.samples.take(answers, now, uptimes)
+        told, _ = self.ask({"command": "counters"})
+        uptimes = {int(worker.status["pid"]): float(worker.status["uptime"]) for worker in told}
+        self.samples.take([answer for worker in told for answer in worker.answers], now, uptimes)
 
     def switch(self, command: str, service: str, who: str) -> None:
         """Starts, stops or restarts a mail service.  Raises ConfigError, NmsdError."""
@@ -150,13 +169,9 @@ class Desk:
         return list(answer.get("restart_needed", ()))
 
     def kick(self, session: str, who: str) -> bool:
-        """Ends a session; whether there was one."""
-        for found in self.status()["services"]:
-            for worker in found["workers"]:
-                message = {"command": "kick", "ids": [session], "by": who}
-                if ask_worker(self.instance, int(worker["pid"]), message):
-                    return True
-        return False
+        """Ends a session; whether there was one.  Raises NmsdError."""
+        told, _ = self.ask({"command": "kick", "ids": [session], "by": who})
+        return any(worker.answers for worker in told)
 
     # Users and their mail
 
@@ -192,9 +207,9 @@ class Desk:
     def links(self) -> list[dict[str, Any]]:
         """The LDAP servers as each worker knows them: `worker`, `server`, `down`, `used`, `idle`.  Raises NmsdError."""
         found = [{"worker": "console", **state} for state in self.back.links()]
-        for worker in self.ask({"command": "counters"}):
-            name = f"{worker['service']}/{worker['index']}"
-            found += [{"worker": name, **state} for state in worker.get("directory", ())]
+        for worker in self.ask({"command": "counters"})[0]:
+            states = (state for answer in worker.answers for state in answer.get("directory", ()))
+            found += [{"worker": worker.name, **state} for state in states]
         return found
 
     def flush(self, who: str) -> None:

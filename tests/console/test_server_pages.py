@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import imaplib
 import json
+import os
+import signal
 import socket
 
 import pytest
@@ -89,3 +91,21 @@ def test_a_refused_login_is_explained(running: Instance, admin: Browser) -> None
     assert "This account is inactive" in admin.get(f"/explain?login={someone.name}").text
     with pytest.raises(imaplib.IMAP4.error):
         running.imap(someone)
+
+
+def test_a_worker_that_hangs_hides_no_other(running: Instance, admin: Browser) -> None:
+    someone = running.add_user()
+    status = json.loads(running.nmsd("status", "--json").stdout)
+    [lmtp] = [worker["pid"] for each in status["services"] if each["name"] == "lmtp" for worker in each["workers"]]
+    with Line(running.port(993), running.tls()) as line:
+        login(line, someone)
+        os.kill(lmtp, signal.SIGSTOP)
+        try:
+            page = admin.get("/sessions")
+            assert "lmtp/0 did not answer" in page.text
+            assert someone.address in page.text
+            assert "was disconnected" in admin.send(page.form("/sessions/disconnect")).text
+            assert admin.get("/directory").status == 200
+        finally:
+            os.kill(lmtp, signal.SIGCONT)
+    assert "did not answer" not in admin.get("/sessions").text

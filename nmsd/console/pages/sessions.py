@@ -15,13 +15,14 @@ MOST: Final = 500  # shown at once; more are to be searched for
 
 def _found(words: str) -> dict[str, Any]:
     wanted = words.lower()
+    sessions, silent = desk().sessions()
     found = [
         described(session)
-        for session in desk().sessions()
+        for session in sessions
         if not wanted or any(wanted in str(session[name]).lower() for name in ("user", "address", "service", "id"))
     ]
     found.sort(key=lambda session: float(session["idle"]))
-    return {"sessions": found[:MOST], "count": len(found), "words": words, "most": MOST}
+    return {"sessions": found[:MOST], "count": len(found), "words": words, "most": MOST, "silent": silent}
 
 
 def described(session: dict[str, Any]) -> dict[str, Any]:

@@ -113,6 +113,11 @@ class SessionList(Schema):
 
     count = fields.Integer(required=True, metadata={"description": "how many there are, shown or not"})
     sessions = fields.List(fields.Nested(Session), required=True)
+    silent = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "workers that did not answer, so that theirs are missing"},
+    )
 
 
 class Reload(Schema):
@@ -186,7 +191,7 @@ def workers() -> Any:
 @operation(BLUEPRINT, "GET", "/counters", scopes=["read"], answer=ServiceCounters(many=True))
 def counters() -> Any:
     """What the mail services have counted"""
-    found = add_up(desk().ask({"command": "counters"}))
+    found = add_up(desk().counters())
     return [{**facts, "service": name} for name, facts in found.items()]
 
 
@@ -194,13 +199,15 @@ def counters() -> Any:
 def sessions(query: dict[str, Any]) -> Any:
     """The sessions there are"""
     user, wanted = query["user"].lower(), query["service"]
+    there, silent = desk().sessions()
     found = [
         each
-        for each in desk().sessions()
+        for each in there
         if (not user or each["user"].lower() == user) and (not wanted or each["service"] == wanted)
     ]
     found.sort(key=lambda each: float(each["idle"]))
-    return {"count": len(found), "sessions": [described(each) for each in found[: query["limit"]]]}
+    shown = [described(each) for each in found[: query["limit"]]]
+    return {"count": len(found), "sessions": shown, "silent": silent}
 
 
 @operation(BLUEPRINT, "DELETE", "/sessions/<session>", scopes=["sessions"], status=204, errors=[404])
