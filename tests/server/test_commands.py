@@ -181,7 +181,7 @@ def test_mailboxes_and_accounts_are_managed_while_the_server_runs(nmsd: Nmsd) ->
     assert json.loads(nmsd.good("check", "alice", "--json"))["clean"] is True
     assert nmsd("account", "remove", "alice", given="n\n").returncode == 130
     assert nmsd.good("account", "remove", "alice", "--yes") == "removed alice@example.org\n"
-    assert nmsd.good("account", "list") == "ACCOUNT  MESSAGES  BYTES\n"
+    assert nmsd.good("account", "list") == "ACCOUNT  MESSAGES  BYTES  PARTITION\n"
 
 
 def test_check_tells_of_damage_with_status_1(nmsd: Nmsd) -> None:
