@@ -11,6 +11,8 @@ import pytest
 
 from tests.clients.harness import HOST, Instance, instance_directory
 
+pytestmark = pytest.mark.xdist_group("configuration")  # one instance for all
+
 PORTS = (24, 110, 143, 993, 995)
 ANY_PORT = "a whole number from 1 to 65535"
 CUT = "the file is cut off; restore it from a backup, or see that it is whole and add the line `# End of nmsd.conf`"

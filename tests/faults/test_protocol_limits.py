@@ -10,6 +10,8 @@ import pytest
 from tests.clients.harness import Instance, Line, Person, instance_directory, login
 from tests.clients.letters import letter
 
+pytestmark = pytest.mark.xdist_group("protocol limits")  # one server for all
+
 Maker = Callable[..., Instance]
 
 K64 = 1 << 16

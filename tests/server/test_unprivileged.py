@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import socket
 import stat
 from collections.abc import Iterator
@@ -16,14 +17,17 @@ from tests.clients.letters import letter
 from tests.console.browser import Browser
 from tests.server.public import USER, PublicInstance, public_nmsd
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user"),
+    pytest.mark.xdist_group("unprivileged"),  # one server for all
+]
 
 ADMIN = Person("root")
 
 
 def low_port() -> int:
     """A port that nobody listens on and only root may."""
-    for port in range(700, 1024):
+    for port in random.sample(range(600, 1024), 424):  # at random, for others look for one at the same time
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
