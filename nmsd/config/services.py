@@ -55,7 +55,7 @@ class ServiceSettings:
                 self.ssl_port,
                 self.listen,
                 self.banner,
-                self.plaintext_min_cipher,
+                *((self.plaintext_min_cipher,) if logins is not None else ()),  # LMTP takes no passwords
                 self.max_sessions,
                 self.max_threads,
                 self.num_processes,

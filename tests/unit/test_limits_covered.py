@@ -185,7 +185,6 @@ LIMITS = {
 """By a pattern of setting names: the test, or the transcript that sets it."""
 
 NO_LIMITS = {
-    r"service\.lmtp\.plaintextmincipher": "LMTP has no logins",
     r"service\.lmtp\.socketmode": "the mode of a file",
     r"password\.(argon2(memory|time)|scramiterations)": "what a hash costs",
     r"trace\.expirytime": "housekeeping of files that an administrator made",
