@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from typing import Any, Final
 
 _LONGEST_LINE: Final = 1 << 16
@@ -96,11 +97,12 @@ class Child:
 
     def refresh(self, snapshot: str) -> None:
         """Tells it to take the live settings of a newer snapshot, and to read its certificates again."""
-        # A service's workers of one generation share it; renaming onto another name of the same file does nothing.
-        if not os.path.samefile(snapshot, self.snapshot):
-            fresh = self.snapshot + ".new"
-            os.link(snapshot, fresh)
-            os.replace(fresh, self.snapshot)
+        with suppress(OSError):  # without it, the worker keeps the settings it has
+            # A service's workers of one generation share it; renaming onto another name of the same file does nothing.
+            if not os.path.exists(self.snapshot) or not os.path.samefile(snapshot, self.snapshot):
+                fresh = self.snapshot + ".new"
+                os.link(snapshot, fresh)
+                os.replace(fresh, self.snapshot)
         self._send(signal.SIGHUP)
 
     def stop(self, kill_at: float) -> None:

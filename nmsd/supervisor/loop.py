@@ -124,9 +124,24 @@ class Supervisor:
         return self._exit_status
 
     def _order(self, loaded: Loaded) -> None:
-        """Gives every service its orders from newly loaded settings."""
-        self._loaded = loaded
+        """Gives every service its orders from newly loaded settings.  Raises OSError, and then all is as it was."""
+        table = rows(loaded.config)
         self._generation += 1
+        try:
+            self._write_snapshot(loaded)
+            orders = {name: self._orders(row) for name, row in table.items() if not self._services[name].held}
+        except OSError:
+            self._generation -= 1
+            raise
+        self._loaded = loaded
+        for name, service in self._services.items():
+            service.enabled = name in table
+            if name in orders:
+                service.follow(orders[name], self._stop_at())
+            else:
+                service.retire()
+
+    def _write_snapshot(self, loaded: Loaded) -> None:
         snapshot = self._snapshot()
         if os.path.lexists(snapshot):
             os.unlink(snapshot)
@@ -134,13 +149,6 @@ class Supervisor:
         who = self._ground.identity
         if who is not None:
             os.chown(snapshot, who.uid, who.gid, follow_symlinks=False)
-        table = rows(loaded.config)
-        for name, service in self._services.items():
-            service.enabled = name in table
-            if name in table and not service.held:
-                service.follow(self._orders(table[name]), self._stop_at())
-            else:
-                service.retire()
 
     def _orders(self, row: Row) -> Orders:
         """A service has its own name of the snapshot: if its old workers must serve on, theirs stays as it was."""
@@ -299,6 +307,12 @@ class Supervisor:
                 self._log("Error", "General", "reload refused, the settings stay as they were", problem=problem)
             reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
             return
+        try:
+            self._order(loaded)
+        except OSError as error:
+            self._log("Error", "General", "reload refused, the settings stay as they were", error=error)
+            reply(_unwritten(error))
+            return
         self._log.adjust(limits(loaded.config, "nmsd"))
         self._notify(*_reloading())
         self._log("Notice", "General", "reloading")
@@ -307,7 +321,6 @@ class Supervisor:
             self._state = "reloading"
         late = self._changed_for_restart(loaded)
         self._outcome = outcome
-        self._order(loaded)
         self._waiting.append(lambda answer: reply({**answer, "restart_needed": late}))
 
     def _wanted(self, loaded: Loaded) -> list[Row]:
@@ -391,12 +404,17 @@ class Supervisor:
         if problems:
             reply({"ok": False, "problems": [problem.as_dict() for problem in problems]})
             return
-        self._log("Notice", "General", f"{command}ing a service", service=service.name)
-        service.held = False
         if service.orders is None or service.failed:
-            service.follow(self._orders(row), self._stop_at())
+            try:
+                orders = self._orders(row)
+            except OSError as error:
+                reply(_unwritten(error))
+                return
+            service.follow(orders, self._stop_at())
         elif command == "restart":
             service.replace_now(self._stop_at())
+        service.held = False
+        self._log("Notice", "General", f"{command}ing a service", service=service.name)
         self._waiting.append(reply)
 
     def _facts(self) -> dict[str, Any]:
@@ -410,6 +428,10 @@ class Supervisor:
             **self._outcome.facts(),
             "services": [service_facts(service, self._ground.listeners, now) for service in self._services.values()],
         }
+
+
+def _unwritten(error: OSError) -> dict[str, Any]:
+    return {"ok": False, "error": f"what workers are started from cannot be written ({error.strerror or error})"}
 
 
 def _identity_problems(loaded: Loaded) -> Sequence[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import signal
 import socket
 import tempfile
@@ -243,6 +244,7 @@ def test_a_reload_starts_new_workers_and_keeps_every_session(instance: Instance)
     answer = instance.ask("reload")
     assert answer == {"ok": True, "services": {}, "restart_needed": []}
     assert instance.workers("imap", "draining") == [before]
+    until(lambda: instance.client().hello["pid"] != before, "the old worker to take no more clients")
     fresh = instance.client()
     assert fresh.hello["banner"] == "new"
     assert fresh.hello["pid"] != before
@@ -293,6 +295,33 @@ def test_a_reload_with_anything_wrong_changes_nothing_and_tells_all(instance: In
     assert {problem["name"] for problem in answer["problems"]} == {"service.imap.port", "service.pop.port"}
     assert instance.workers("imap") == [before]
     assert "reload refused" in instance.log()
+
+
+def test_a_reload_on_a_full_disk_is_refused_and_harms_nobody(instance: Instance) -> None:
+    """Tried with files that may not grow, which every file system has."""
+    instance.start()
+    assert instance.process is not None
+    (before,) = instance.workers("imap")
+    instance.write(service__imap__banner="new")
+    old = resource.prlimit(instance.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    answer = instance.ask("reload")
+    assert not answer["ok"]
+    assert "cannot be written" in answer["error"]
+    assert instance.workers("imap") == [before]
+    resource.prlimit(instance.process.pid, resource.RLIMIT_FSIZE, old)
+    assert instance.ask("reload")["ok"]
+    until(lambda: instance.client().hello["banner"] == "new", "the new settings")
+
+
+def test_a_reload_after_somebody_tidied_up_in_run_keeps_the_sessions(instance: Instance) -> None:
+    instance.start()
+    old = instance.client()
+    for path in (instance.directory / "run").glob("config-*"):
+        path.unlink()
+    instance.write(service__imap__banner="new")
+    assert instance.ask("reload")["ok"]
+    until(lambda: instance.client().hello["banner"] == "new", "the new settings")
+    assert old.say("still there?") == b"still there?\r\n"
 
 
 def test_new_workers_that_refuse_the_settings_leave_the_old_ones_serving(instance: Instance) -> None:
