@@ -96,6 +96,7 @@ def test_a_user_of_pop3_waits_between_two_logins(chapter: Chapter) -> None:
 
 
 def test_anybody_reads_an_archive_and_changes_nothing(chapter: Chapter) -> None:
+    chapter.settings()
     archive = chapter.instance.add_user("archive")
     chapter.instance.append(archive, [letter("to the list")])
     open_to_all = {"service.imap.allowanonymouslogin": "yes", "service.pop.allowanonymouslogin": "yes"}
