@@ -131,11 +131,15 @@ class Journal:
         self._accounts.pop(name, None)
 
     def close(self) -> None:
-        """Leaves an empty file behind and admits nobody any more.  Blocks."""
-        if self._closed:
-            return
+        """Admits nobody any more, and leaves an empty file behind; one with records while somebody is still at it, and
+        then the descriptor stays open, for another file may get its number.  Blocks."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._users or self._beginning:
+                return
         self._begin_anew()
-        self._closed = True
         with suppress(OSError):
             if not self._full:
                 os.ftruncate(self._descriptor, 0)

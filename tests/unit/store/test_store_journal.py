@@ -22,7 +22,7 @@ from nmsd.store.api import Account, FlagChange, Store
 from nmsd.store.runtime import PlainRuntime, unheard
 from nmsd.store.sqlite.account import SqliteAccount
 from nmsd.store.sqlite.engine import open_store
-from nmsd.store.sqlite.journal import DIRECTORY, records
+from nmsd.store.sqlite.journal import DIRECTORY, open_journal, records
 from nmsd.store.sqlite.paths import database_path
 from nmsd.store.sqlite.redo import Redo, RedoMessage, in_order, pack, unpack
 from nmsd.store.sqlite.settings import Limits
@@ -299,6 +299,18 @@ def test_one_sync_serves_all_accounts(tmp_path: Path) -> None:
         assert runtime.finished == before + 5  # the journal's; a commit of its own would be another
         account.store_flags(inbox, uids(1), FlagChange.ADD, FLAGGED)
         assert runtime.finished == before + 6
+
+
+def test_whoever_still_writes_when_the_journal_is_closed_writes_to_it_and_to_nothing_else(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, 1 << 20, PlainRuntime(), lambda found: True)
+    assert journal.admit(ALICE, tmp_path / "alice", 100)
+    journal.close()
+    assert not journal.admit(BOB, tmp_path / "bob", 100)
+    with open(tmp_path / "another", "xb"):  # it would get the descriptor
+        journal.write([b"record"])
+    journal.finished(100)
+    assert (tmp_path / "another").read_bytes() == b""
+    assert [record for _, record in records((tmp_path / DIRECTORY / "0").read_bytes())] == [b"record"]
 
 
 appends = st.builds(
