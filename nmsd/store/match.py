@@ -94,7 +94,7 @@ def cost(key: Key) -> Cost:
 
 
 def conjuncts(key: Key) -> list[Key]:
-    """The keys that must all match, the cheapest first; none for a search that everything matches."""
+    """The keys that must all match, each once, the cheapest first; none for a search that everything matches."""
     found: list[Key] = []
     waiting: list[Key] = [key]
     while waiting:
@@ -103,7 +103,7 @@ def conjuncts(key: Key) -> list[Key]:
             waiting.extend(reversed(part.keys))
         elif not isinstance(part, All):
             found.append(part)
-    return sorted(found, key=cost)
+    return sorted(dict.fromkeys(found), key=cost)
 
 
 def split(key: Key, is_answered: Callable[[Key], bool]) -> tuple[list[Key], list[Key]]:
@@ -113,17 +113,6 @@ def split(key: Key, is_answered: Callable[[Key], bool]) -> tuple[list[Key], list
     for part in conjuncts(key):
         (answered if is_answered(part) else rest).append(part)
     return answered, rest
-
-
-def depth(key: Key) -> int:
-    """How deep the key is nested."""
-    if isinstance(key, And):
-        return 1 + max((depth(part) for part in key.keys), default=0)
-    if isinstance(key, Or):
-        return 1 + max(depth(key.left), depth(key.right))
-    if isinstance(key, Not):
-        return 1 + depth(key.key)
-    return 1
 
 
 def matcher(key: Key, keywords: tuple[str, ...]) -> Matcher:

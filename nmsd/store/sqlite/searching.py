@@ -28,6 +28,9 @@ _CONTENT_BYTES: Final = 128 * 1024
 _OFFLOAD_BYTES: Final = 1 << 20
 """A single message from this size on is searched in a native thread."""
 
+_MAX_ANSWERED: Final = 64
+"""So many keys are put to SQLite, which takes time as the square of their number to plan."""
+
 _DATE_SECONDS: Final = 86400
 
 
@@ -107,7 +110,9 @@ class Search:
         self._read = read
         self._runtime = runtime
         self._mailbox_id = mailbox_id
-        self._answered, rest = split(key, is_answered)
+        answered, rest = split(key, is_answered)
+        rest = answered[_MAX_ANSWERED:] + rest
+        self._answered = answered[:_MAX_ANSWERED]
         self._rest_keys = rest
         self._dearest = max(map(cost, rest), default=Cost.FACTS)
 

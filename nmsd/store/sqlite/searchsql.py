@@ -26,14 +26,14 @@ from nmsd.model.search import (
     Uids,
     Within,
 )
-from nmsd.store.match import depth
 from nmsd.store.sqlite.bodies import HEADING_COLUMNS
 
 _DAY: Final = 86400
 
-# SQLite bounds the depth of an expression at 1000; a range is two comparisons of it.
-_MAX_DEPTH: Final = 100
+# SQLite's parser has a stack of 100, of which a level of brackets takes three or four.
+_MAX_LEVELS: Final = 20
 _MAX_RANGES: Final = 64
+_MAX_NUMBER: Final = (1 << 63) - 1
 
 _DATES: Final = {
     DateOf.INTERNAL: ("m.epoch + m.zone * 60", _DAY),
@@ -44,7 +44,32 @@ _DATES: Final = {
 
 def is_answered(key: Key) -> bool:
     """Whether SQL can answer `key` wholly."""
-    return depth(key) <= _MAX_DEPTH and _is_answered(key)
+    return _levels(key) <= _MAX_LEVELS and _is_answered(key)
+
+
+def _levels(key: Key) -> int:
+    """How deep the brackets of its expression are."""
+    if isinstance(key, And | Or):
+        parts = _parts(key)
+        return len(parts).bit_length() + max(map(_levels, parts), default=0)
+    if isinstance(key, Not):
+        return 1 + _levels(key.key)
+    return 1
+
+
+def _parts(key: And | Or) -> list[Key]:
+    """What it joins, through all of its own kind in it: clients chain one OR in another."""
+    found: list[Key] = []
+    waiting: list[Key] = [key]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Or) and isinstance(key, Or):
+            waiting += (part.right, part.left)
+        elif isinstance(part, And) and isinstance(key, And):
+            waiting.extend(reversed(part.keys))
+        else:
+            found.append(part)
+    return found
 
 
 def _is_answered(key: Key) -> bool:
@@ -71,22 +96,22 @@ class Expression:
         self._keywords = keywords
         self.needs_digest = False
         self.values: list[Any] = []
-        self.sql = self._all(keys)
+        self.sql = self._joined(keys, "AND")
 
-    def _all(self, keys: list[Key]) -> str:
+    def _joined(self, keys: list[Key], word: str) -> str:
         # In halves: a chain of a thousand would be a thousand levels deep.
         if not keys:
             return "1"
         if len(keys) == 1:
             return self._one(keys[0])
         half = len(keys) // 2
-        return f"({self._all(keys[:half])} AND {self._all(keys[half:])})"
+        return f"({self._joined(keys[:half], word)} {word} {self._joined(keys[half:], word)})"
 
     def _one(self, key: Key) -> str:
         if isinstance(key, And):
-            return self._all(list(key.keys))
+            return self._joined(_parts(key), "AND")
         if isinstance(key, Or):
-            return f"({self._one(key.left)} OR {self._one(key.right)})"
+            return self._joined(_parts(key), "OR")
         if isinstance(key, Not):
             return f"NOT {self._one(key.key)}"
         if isinstance(key, Header):
@@ -104,7 +129,9 @@ class Expression:
         if isinstance(key, Within):
             return self._between("m.epoch", key.since, key.before)
         if isinstance(key, Sized):
-            return self._between("m.size", None if key.larger is None else key.larger + 1, key.smaller)
+            return self._between(
+                "m.size", None if key.larger is None else min(key.larger + 1, _MAX_NUMBER), key.smaller
+            )
         if isinstance(key, ModSeq):
             return self._between("m.modseq", key.since, None)
         assert isinstance(key, All)

@@ -13,6 +13,11 @@ DEPTH = 200
 SEARCHES = {
     "not": (b"not " * DEPTH + b"unseen", b"* SEARCH 1 2 3"),
     "or": (b"or seen " * DEPTH + b"subject two", b"* SEARCH 2"),
+    "or, as deep as clients have it": (b"or subject one " * 40 + b"subject two", b"* SEARCH 1 2"),
+    "or before, as deep": (b"or " * 80 + b"seen " * 80 + b"subject two", b"* SEARCH 2"),
+    "not, less deep": (b"not " * 98 + b"seen", b"* SEARCH"),
+    "many sets": (b" ".join([b"1:%d" % (2 + number % 2) for number in range(9000)]), b"* SEARCH 1 2"),
+    "the largest number": (b"smaller 9223372036854775807 not larger 9223372036854775807", b"* SEARCH 1 2 3"),
     "parentheses": (b"(" * DEPTH + b"body two" + b")" * DEPTH, b"* SEARCH 2"),
     "wide": (b" ".join([b"unseen"] * 9000), b"* SEARCH 1 2 3"),
     "wide with text": (b" ".join([b"or subject one body two"] * 2500), b"* SEARCH 1 2"),
