@@ -224,7 +224,7 @@ def unquote(text: Any) -> str:
 
 def quote(text: str) -> str:
     """A value as it is written in the file.  Raises ValueError if it cannot be (several lines, all kinds of quotes)."""
-    if "\n" in text or "\r" in text:
+    if text.splitlines() not in ([], [text]):  # line ends of any kind, as they are when the file is read
         raise ValueError("must be one line")
     if text == text.strip() and "#" not in text and text[:1] not in ("'", '"'):
         return text

@@ -67,3 +67,12 @@ def test_a_change_is_taken_back_unless_somebody_has_changed_more(directory: str,
     _, latest = change_file(directory, load, {"service.imap.maxthreads": "8"})
     take_back(directory, *first)
     assert read_bytes(directory) == latest
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_no_value_brings_another_setting_along(directory: str, load: Read, end: str) -> None:
+    """By what ends a line where the file is read."""
+    before = read_bytes(directory)
+    with pytest.raises(ConfigError):
+        change_file(directory, load, {"service.imap.banner": f"hello{end}service.pop.enable = no"})
+    assert read_bytes(directory) == before
