@@ -20,6 +20,8 @@ from nmsd.directory.ldap_link import Entry
 from nmsd.directory.schema import Schema, values
 
 MOST_ENTRIES: Final = 10  # two are too many already; the others may be nobody's login
+MOST_NAME: Final = 1024
+"""Nobody's login name or address is longer; what is, is neither sent to the directory nor remembered."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def any_of(parts: Sequence[str]) -> str:
 
 
 def _is_sendable(name: str) -> bool:
-    if not name:
+    if not 0 < len(name) <= MOST_NAME:
         return False
     try:
         name.encode()

@@ -38,6 +38,7 @@ _PLAIN_LOGINS: Final = {
     service.name: service.certificates for service in (IMAP, POP) if service.certificates is not None
 }
 _LOGINS: Final = {name + "s": logins for name, logins in _PLAIN_LOGINS.items()}
+_MOST_LOGGED: Final = 320  # characters of what a client calls itself; an address has no more
 _MOST_ACCOUNTS: Final = 100_000  # whose entries' names are remembered, more than a worker has sessions
 
 
@@ -52,7 +53,7 @@ class _Attempt:
 
     def words(self) -> str:
         """What the log calls it."""
-        return f"[{self.address}] {self.method} {self.login or '-'}"
+        return f"[{self.address}] {self.method} {self.login[:_MOST_LOGGED] or '-'}"
 
 
 @dataclass(frozen=True)

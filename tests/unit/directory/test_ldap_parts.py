@@ -15,7 +15,7 @@ from nmsd.config.setting import Config
 from nmsd.directory import ldap_settings as settings
 from nmsd.directory.ldap_breaker import Breaker
 from nmsd.directory.ldap_cache import Cache
-from nmsd.directory.ldap_query import Queries, escape, fill
+from nmsd.directory.ldap_query import MOST_NAME, Queries, escape, fill
 from nmsd.directory.schema import schema_of
 
 
@@ -98,6 +98,12 @@ def test_a_login_is_looked_for_under_all_its_names() -> None:
     assert whole is not None
     assert whole.logins == {"alice", "alice@example.com"}
     assert queries().login("") is None
+
+
+def test_a_name_longer_than_names_are_is_not_looked_for() -> None:
+    assert queries().login("a" * MOST_NAME) is not None
+    assert queries().login("a" * (MOST_NAME + 1)) is None
+    assert queries().recipient("a" * MOST_NAME + "@example.com") is None
     assert queries().login("\udcff") is None
 
 

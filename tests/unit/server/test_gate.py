@@ -110,6 +110,12 @@ def test_a_right_password_lets_in_and_makes_the_account_once() -> None:
     assert porch.gate.logins == 2
 
 
+def test_of_a_long_login_name_the_log_has_the_beginning() -> None:
+    porch = Porch()
+    porch.fail("a" * 60_000)
+    assert porch.log.texts("Notice") == [f"badlogin: [192.0.2.1] plaintext {'a' * 320} no such user"]
+
+
 def test_a_wrong_password_is_logged_with_its_reason_and_without_the_password() -> None:
     porch = Porch()
     porch.fail()
