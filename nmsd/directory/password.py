@@ -15,14 +15,16 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from argon2.low_level import Type
+from argon2.low_level import Type, error_to_str
 
 from nmsd.directory.scram import SCHEME as SCRAM
 from nmsd.directory.scram import verify_keys
+from nmsd.model.errors import DirectoryUnavailable
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.sasl.prepare import saslprep
 
 _DIGESTS: Final = {"SHA": "sha1", "SHA256": "sha256", "SHA384": "sha384", "SHA512": "sha512"}
+_NO_MEMORY: Final = error_to_str(-22)  # ARGON2_MEMORY_ALLOCATION_ERROR, for which the library has no type
 _MAX_ITERATIONS: Final = 10_000_000
 
 
@@ -34,7 +36,8 @@ def hash_password(password: str, memory: int, passes: int) -> str:
 
 def verify_password(stored: str, password: str) -> bool:
     """Whether the password is the stored one, in time that does not depend on how wrong it is.  Slow on purpose: not
-    for the event loop.  A hash that cannot be read fits no password."""
+    for the event loop.  A hash that cannot be read fits no password.  Raises DirectoryUnavailable if it cannot be told
+    for lack of memory."""
     scheme, value = split_scheme(stored)
     given = password.encode("utf-8", "surrogatepass")
     if scheme == "ARGON2":
@@ -91,7 +94,9 @@ def is_known_scheme(stored: str) -> bool:
 def _verify_argon2(value: str, password: bytes) -> bool:
     try:
         return PasswordHasher().verify(value, password)
-    except (Argon2Error, InvalidHashError):
+    except (Argon2Error, InvalidHashError) as error:
+        if str(error) == _NO_MEMORY:
+            raise DirectoryUnavailable("there is not enough memory to check a password") from None
         return False
 
 

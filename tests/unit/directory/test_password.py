@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from base64 import b64encode
 
 import pytest
@@ -62,3 +64,20 @@ def test_new_passwords_are_argon2id_with_the_settings_cost() -> None:
     assert stored.startswith("{ARGON2}$argon2id$v=19$m=1024,t=3,p=1$")
     assert verify_password(stored, "pässword")
     assert stored != hash_password("pässword", 1 << 20, 3)
+
+
+_SHORT_OF_MEMORY = f"""
+import resource
+from nmsd.directory.password import verify_password
+from nmsd.model.errors import DirectoryUnavailable
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+try:
+    verify_password("{{ARGON2}}$argon2id$v=19$m=2097152,t=1,p=1$c29tZXNhbHQ${"A" * 43}", "secret")
+except DirectoryUnavailable:
+    print("cannot be told")
+"""
+
+
+def test_lack_of_memory_makes_no_password_wrong() -> None:
+    done = subprocess.run([sys.executable, "-c", _SHORT_OF_MEMORY], capture_output=True, text=True, check=False)
+    assert done.stdout == "cannot be told\n", done.stderr
