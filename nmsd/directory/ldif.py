@@ -118,7 +118,7 @@ class LdifDirectory:
         passwords = () if record is None else record.passwords
         if not self._runtime.offload(lambda: self._verify(passwords, password)) or record is None:
             raise BadCredentials("no such user" if record is None else "wrong password")
-        self._noted[record.user.dn.lower()] = passwords
+        self._noted.setdefault(record.user.dn.lower(), passwords)
         return record.user
 
     def accounts(self) -> Iterator[User]:
@@ -144,8 +144,10 @@ class LdifDirectory:
         """Nothing is kept for those who do."""
 
     def only_these_count(self, dns: set[str]) -> None:
-        """Of the others no password is remembered."""
-        self._noted = {dn: passwords for dn, passwords in self._noted.items() if dn in dns}
+        """Of the others no password is remembered but one that holds: he may be logging in just now."""
+        users = self._users
+        now = {} if users is None else {each.user.dn.lower(): each.passwords for each in users.records}
+        self._noted = {dn: old for dn, old in self._noted.items() if dn in dns or now.get(dn) == old}
 
     def look_again(self, account: str, dn: str, pushed: bool) -> Standing:
         """What has become of a user in a session, whose entry was called `dn`.  Raises DirectoryError."""
