@@ -12,6 +12,7 @@ from nmsd.imap.session import IMAP4REV2, Session
 from nmsd.imap.state import LOGGED_IN, SELECTED, State
 from nmsd.imap.sync import flags_line, permanent_flags_line
 from nmsd.imap.view import View
+from nmsd.model.errors import NoSuchMailbox
 from nmsd.wire.errors import BadSyntax
 from nmsd.wire.reader import Reader
 
@@ -96,8 +97,11 @@ def _describe(session: Session, view: View, first_unseen: int, old_name: str) ->
 def _close(session: Session, arguments: None) -> Answer:
     yield from ()
     view = session.selected()
-    if not view.read_only and session.mail().mailbox_by_id(view.mailbox_id).deleted:
-        session.mail().expunge(view.mailbox_id, view.uids)
+    try:
+        if not view.read_only and session.mail().mailbox_by_id(view.mailbox_id).deleted:
+            session.mail().expunge(view.mailbox_id, view.uids)
+    except NoSuchMailbox:
+        pass  # and with it went its messages
     session.deselect()
     return None
 
