@@ -31,15 +31,18 @@ class Shared:
         self._logins: dict[str, float] = {}
 
     def check_poll(self, account: str) -> None:
-        """Keeps service.pop.popminpoll: notes a login, or refuses it because the last was too short a while ago.
-        Raises Err."""
+        """Keeps service.pop.popminpoll: refuses a login because the last was too short a while ago.  Raises Err."""
+        least = self.config[MIN_POLL]
+        last = self._logins.get(account)
+        if last is not None and self.now() - last < least:
+            raise Err(f"Logged in less than {least} seconds ago", b"LOGIN-DELAY")
+
+    def note_poll(self, account: str) -> None:
+        """The account was logged in to: from now on the next poll has to wait."""
         least = self.config[MIN_POLL]
         if not least:
             return
         now = self.now()
-        last = self._logins.get(account)
-        if last is not None and now - last < least:
-            raise Err(f"Logged in less than {least} seconds ago", b"LOGIN-DELAY")
         # Logins are in order of time, so those that no longer matter are the first.
         for known in list(self._logins):
             if now - self._logins[known] < least:
@@ -93,6 +96,8 @@ class Session:
         if not user.is_anonymous:
             self.shared.check_poll(user.account)
         self._maildrop = open_maildrop(self.shared.store.account(user.account), user.is_anonymous)
+        if not user.is_anonymous:
+            self.shared.note_poll(user.account)
         self.user = user
         self.move(Event.LOGIN)
 

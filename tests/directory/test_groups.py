@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ldap3 import MODIFY_ADD
+from ldap3 import MODIFY_ADD, MODIFY_DELETE
 
 from nmsd.config.setting import Config
 from nmsd.directory.api import User
@@ -180,7 +180,9 @@ def test_a_change_of_a_group_counts_as_soon_as_it_is_pushed(
     assert not stand.directory.is_member(ben, "writers")
     with filled.admin() as connection:
         connection.modify(f"cn=writers,{GROUPS}", {"uniqueMember": [(MODIFY_ADD, [ben.dn])]})
-    until(lambda: stand.directory.is_member(ben, "writers"))
+        until(lambda: stand.directory.is_member(ben, "writers"))
+        connection.modify(f"cn=writers,{GROUPS}", {"uniqueMember": [(MODIFY_DELETE, [ben.dn])]})
+    until(lambda: not stand.directory.is_member(ben, "writers"))
 
 
 def test_members_of_the_administrators_group_are_administrators_by_other_groups_too(make_desk: MakeDesk) -> None:
