@@ -61,6 +61,7 @@ def sqlite(
             max_name_length=limits.name_length,
             max_hierarchy_depth=limits.depth,
             expunged_horizon=limits.expunged,
+            journal_size=1 << 20 if journal else 0,
         ),
         clock,
         journal=journal,

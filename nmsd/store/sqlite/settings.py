@@ -96,10 +96,11 @@ LOCK_TIMEOUT: Final = Setting(
 JOURNAL_SIZE: Final = Setting(
     "store.journalsize",
     kinds.integer(0, 1024, "MB"),
-    16,
-    "How large the journal of a process that takes in mail may become. New messages of all accounts are written to it"
-    " together, so that a disk that takes its time over a sync is asked once for many of them; when it is full, the"
-    " accounts' own files are synced, and it begins anew. 0 has every account's file synced at every message.",
+    0,
+    "How large the journal of a process that takes in mail may become; 16 is a good size, 0 is none. With one, new"
+    " messages of all accounts are written to it together and synced at once: less work for the processor, and for a"
+    " disk that takes its time over a sync. Without one, each account's file is synced by itself, which a fast disk"
+    " does for many at the same time.",
     reload="worker",
 )
 
