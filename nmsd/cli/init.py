@@ -47,10 +47,6 @@ def init(directory: str, port_offset: int, bind: str | None, domain: str | None,
     if not _DOMAIN.fullmatch(domain):
         raise NmsdError(f"--domain {domain} is no domain name")
     values = _values(port_offset, bind, domain)
-    os.umask(0o077)
-    _make_empty(path)
-    for folder in _FOLDERS:
-        os.mkdir(os.path.join(path, folder), 0o700)
     certificate, key = self_signed(host, domain, bind)
     files = {
         os.path.join(path, "etc/tls/key.pem"): key,
@@ -59,9 +55,16 @@ def init(directory: str, port_offset: int, bind: str | None, domain: str | None,
         os.path.join(path, "etc/certmap.conf"): SHIPPED.encode(),
         config_path(path): sample_file(SECTIONS, values).encode(),
     }
-    for name, content in files.items():
-        with open(name, "xb") as file:
-            file.write(content)
+    before = os.umask(0o077)
+    try:
+        _make_empty(path)
+        for folder in _FOLDERS:
+            os.mkdir(os.path.join(path, folder), 0o700)
+        for name, content in files.items():
+            with open(name, "xb") as file:
+                file.write(content)
+    finally:
+        os.umask(before)
     if as_json:
         print_json({"instance": path, "domain": domain, "settings": values})
         return

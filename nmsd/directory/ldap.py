@@ -186,11 +186,14 @@ class LdapDirectory:
         return self._watcher
 
     def _changed_entry(self, change: Change) -> None:
-        for dn in {change.dn, self._traces.name_of(change.identity)}:
+        before = self._traces.name_of(change.identity)
+        for dn in {change.dn, before}:
             self._groups.forget_entry(dn)
             if dn and is_below(dn, self._config[settings.BASE]):
                 self.forget_entry(dn)
-                self._told(dn)
+                # Who has logged in since an entry was made is not told of that as of a change.
+                if not change.is_made or before not in ("", dn):
+                    self._told(dn)
 
     def _changed_any(self) -> None:
         self.forget()

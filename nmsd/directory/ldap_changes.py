@@ -30,6 +30,7 @@ _SYNC_INFO: Final = "1.3.6.1.4.1.4203.1.9.1.4"
 _HAS_CHILDREN: Final = "hasSubordinates"
 
 _ANY_CHANGE: Final = 1 | 2 | 4 | 8  # add, delete, modify, modDN
+_ADDED: Final = 1  # in both protocols
 _MOVED: Final = 8
 _REFRESH_AND_PERSIST: Final = 3
 _PRESENT: Final = 0
@@ -43,10 +44,12 @@ _ID_SET: Final = 3  # the tag of a set of entries that are gone, without their n
 @dataclass(frozen=True)
 class Change:
     """An entry changed, was made, or is gone; of a moved one there are two, for its old name and its new, or its
-    `identity` tells that the name is new.  Without a name, anything may have."""
+    `identity` tells that the name is new.  Without a name, anything may have.  `is_made`: nothing of this name was
+    there before."""
 
     dn: str = ""
     identity: str = ""
+    is_made: bool = False
 
 
 def watch(link: Link, base: str, scope: str, seconds: float) -> Iterator[Change | None]:
@@ -118,13 +121,13 @@ def _changes(answer: Any) -> Iterator[Change | None]:
         elif kind == _MODIFIED and _has_children(answer):
             yield Change()  # it may have another name now, and with it all below it
         else:
-            yield Change(answer["dn"], identity)
+            yield Change(answer["dn"], identity, is_made=kind == _ADDED)
     else:
-        previous = _previous_name(controls.get(_ENTRY_CHANGED))
+        kind, previous = _what_changed(controls.get(_ENTRY_CHANGED))
         if previous and _has_children(answer):
             yield Change()
         else:
-            yield Change(answer["dn"])
+            yield Change(answer["dn"], is_made=kind == _ADDED)
             if previous:
                 yield Change(previous)
 
@@ -137,13 +140,15 @@ def _has_children(answer: Any) -> bool:
     )
 
 
-def _previous_name(control: Any) -> str:
+def _what_changed(control: Any) -> tuple[int, str]:
+    """The kind of the change, 0 for an unknown one, and the name that a moved entry had."""
     if not control or not control["value"]:
-        return ""
+        return 0, ""
     parts = decode_sequence(*_bounds(control["value"]))[0][3]
-    if _number(parts[0][3]) != _MOVED or len(parts) < 2 or parts[1][2] != _OCTET_STRING:
-        return ""
-    return bytes(parts[1][3]).decode("utf-8", "replace")
+    kind = _number(parts[0][3])
+    if kind != _MOVED or len(parts) < 2 or parts[1][2] != _OCTET_STRING:
+        return kind, ""
+    return kind, bytes(parts[1][3]).decode("utf-8", "replace")
 
 
 def _bounds(value: Any) -> tuple[bytes, int, int]:

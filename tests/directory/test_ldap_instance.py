@@ -200,6 +200,25 @@ def test_sessions_end_when_the_user_is_disabled_or_deleted_and_no_others(
         server.delete("fired")
 
 
+def test_who_logs_in_as_soon_as_the_entry_is_made_is_not_taken_for_one_with_a_new_password(
+    instance: Instance, server: DirectoryServer
+) -> None:
+    names = [f"new{number}" for number in range(4)]
+    clients = []
+    for uid in (*names, "goes"):
+        server.add(person(uid))
+        clients.append(instance.imap(who(uid)))
+    server.delete("goes")  # whoever hears of this has heard of all that was before
+    try:
+        assert clients.pop().readline().startswith(b"* BYE")
+        for client in clients:
+            assert client.noop()[0] == "OK"
+            client.logout()
+    finally:
+        for uid in names:
+            server.delete(uid)
+
+
 def test_sessions_end_when_the_password_is_changed_and_the_old_one_is_good_no_more(
     instance: Instance, server: DirectoryServer
 ) -> None:
