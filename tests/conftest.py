@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ pytest_plugins = ["tests.directory.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it
     config.addinivalue_line("markers", "needs(*programs): runs real programs, which must be installed")
     config.addinivalue_line("markers", "slow: takes more than ten seconds; left out unless CI or --slow says otherwise")
 

@@ -115,6 +115,7 @@ class LdapDirectory:
                 raise
             user = moved.answer()
             self._check(user.dn, password, moved.at)
+        self._traces.bound(user.dn)
         return user
 
     def accounts(self) -> Iterator[User]:
@@ -230,10 +231,16 @@ class LdapDirectory:
         user, new = record.answer(), record.seen
         is_new = False
         if new is not None:
-            unseen_counts = self._config[settings.UNSEEN] == "password"
-            is_new = old is not None and self._traces.is_new_password(old, new, pushed, unseen_counts)
+            if old is not None and old.is_another(new):
+                is_gone = not self._traces.has_just_bound(dn)
+            else:
+                is_gone = False
+                unseen_counts = self._config[settings.UNSEEN] == "password"
+                is_new = old is not None and self._traces.is_new_password(dn, old, new, pushed, unseen_counts)
             self._traces.drop(dn)
             self._traces.replace(user.dn, new)
+            if is_gone:
+                return Standing(None)
         return Standing(user if user.account == account else None, is_new)
 
     def _moved(self, account: str, dn: str, old: Seen | None) -> Record | None:
@@ -281,11 +288,14 @@ class LdapDirectory:
 
     def _see(self, dn: str, seen: Seen) -> None:
         old = self._traces.get(dn)
-        if old is not None and not old.is_stale and old.version != seen.version and not self._is_watched():
-            # What nobody pushes is noticed at the next look-up at least.
+        if old is not None and not old.is_stale and self._is_news(old, seen):
             self.forget_entry(dn)
             self._told(dn)
         self._traces.note(dn, seen)
+
+    def _is_news(self, old: Seen, seen: Seen) -> bool:
+        """Whether what was seen is what nobody pushes, or has not pushed yet."""
+        return old.is_another(seen) or (old.version != seen.version and not self._is_watched())
 
     def _is_watched(self) -> bool:
         return self._watcher is not None and self._watcher.watching is not None

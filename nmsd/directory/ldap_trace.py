@@ -43,6 +43,10 @@ class Seen:
     at: float
     is_stale: bool = False
 
+    def is_another(self, seen: Seen) -> bool:
+        """Whether `seen` is another entry, which was made under the same name."""
+        return bool(self.identity and seen.identity) and self.identity != seen.identity
+
 
 def see(entry: Entry, schema: Schema, attributes: Iterable[str], everything: bool, at: float) -> Seen:
     """`attributes` are those of a look-up; `everything`: all that may be seen was asked for."""
@@ -71,6 +75,7 @@ class Traces:
         self._now = now
         self._seen: dict[str, Seen] = {}
         self._names: dict[str, str] = {}
+        self._bound: dict[str, float] = {}  # when, the latest last, and few that are old
 
     def note(self, dn: str, seen: Seen) -> None:
         """A look-up saw the entry."""
@@ -87,6 +92,18 @@ class Traces:
         self._seen[dn.lower()] = seen
         if seen.identity:
             self._names[seen.identity] = dn
+
+    def bound(self, dn: str) -> None:
+        """The entry's user has just shown the password that it has now."""
+        now, key = self._clock(), dn.lower()
+        self._bound.pop(key, None)
+        while self._bound and now - next(iter(self._bound.values())) >= _SAME_SECOND_S:
+            del self._bound[next(iter(self._bound))]
+        self._bound[key] = now
+
+    def has_just_bound(self, dn: str) -> bool:
+        """Whether the user has shown the password in the last second or so."""
+        return self._clock() - self._bound.get(dn.lower(), -_SAME_SECOND_S) < _SAME_SECOND_S
 
     def get(self, dn: str) -> Seen | None:
         """The last seen of the entry."""
@@ -114,11 +131,11 @@ class Traces:
             if key not in dns:
                 self._seen[key] = replace(seen, is_stale=True)
 
-    def is_new_password(self, old: Seen, new: Seen, pushed: bool, unseen_counts: bool) -> bool:
+    def is_new_password(self, dn: str, old: Seen, new: Seen, pushed: bool, unseen_counts: bool) -> bool:
         """Whether the password is another one now.  `pushed`: the server said that the entry changed; `unseen_counts`:
         what we may not see is taken for it."""
-        if old.version == new.version and not (pushed and self._may_be_later(old, new)):
-            return False  # 389 tells of its own rehashing of a password, too, but leaves the version
+        if old.version == new.version and not (pushed and self._may_be_later(dn, old, new)):
+            return False
         (old_time, old_words), (new_time, new_words) = old.marks, new.marks
         if old_time or new_time:
             return old_time != new_time
@@ -128,8 +145,13 @@ class Traces:
             return old_words != new_words
         return old.shown == new.shown and unseen_counts
 
-    def _may_be_later(self, old: Seen, new: Seen) -> bool:
-        """Whether a version that is the same may hide another change: within the same second, or without any."""
+    def _may_be_later(self, dn: str, old: Seen, new: Seen) -> bool:
+        """Whether a version that is the same may hide another change: within the same second, or without any.
+
+        Not right after the user has shown the password: what comes then is late news of the change that it was shown
+        after, or 389's word of having rehashed it at that, for which the version stays."""
+        if self.has_just_bound(dn):
+            return False
         if not new.version:
             return True
         if new.version.partition(".")[2].strip("Z0"):  # with parts of a second

@@ -237,6 +237,31 @@ def test_another_entry_with_the_same_address_is_another_user(server: DirectorySe
         server.add(person("pushed"))
 
 
+def test_an_entry_made_anew_under_the_same_name_is_another_user(server: DirectoryServer, watching: Stand) -> None:
+    watching.directory.find("pushed")
+    server.delete("pushed")
+    server.add(person("pushed"))
+    assert stand_of(watching, "pushed") == "gone"  # for whoever was in a session before
+    assert stand_of(watching, "pushed", pushed=False) == "same"  # and not for who has come since
+
+
+def test_late_news_ends_no_session_of_who_has_shown_the_password_since(
+    server: DirectoryServer, watching: Stand
+) -> None:
+    # Each in one second, or so it may be: 389's time stamps tell no more, and it rehashes what it is shown.
+    watching.directory.find("pushed")
+    server.delete("pushed")
+    server.add(person("pushed"))
+    watching.directory.authenticate("pushed", password("pushed"))
+    assert stand_of(watching, "pushed") == "same"
+    server.replace("pushed", "userPassword", "at once 1")
+    watching.directory.authenticate("pushed", "at once 1")
+    watching.directory.nobody_cares(f"uid=pushed,{PEOPLE}")
+    watching.directory.forget()
+    watching.directory.find("pushed")
+    assert stand_of(watching, "pushed") == "same"
+
+
 def test_who_was_moved_away_is_nobody(server: DirectoryServer, watching: Stand) -> None:
     server.add(person("mover"))
     assert status(watching, "mover") == "active"
