@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from errno import ECONNRESET
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Final
@@ -25,7 +26,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from nmsd.config.launch import Launch
 from nmsd.config.problem import ConfigError, Problem
@@ -54,6 +55,8 @@ _TICK_S: Final = 1.0
 class _Handler(WSGIHandler):  # type: ignore[misc]
     """One connection.  Errors of clients are theirs; only ours are worth a line."""
 
+    wsgi_input: Any
+
     def read_requestline(self) -> Any:
         with self._hurry():
             return super().read_requestline()
@@ -65,16 +68,20 @@ class _Handler(WSGIHandler):  # type: ignore[misc]
         except OSError:
             return False
 
-    def get_environ(self) -> dict[str, Any]:
-        """What the pages get, with the form read already, as far as one may be long."""
-        environ: dict[str, Any] = super().get_environ()
-        if 0 < (self.content_length or 0) <= BODY_BYTES:
-            with self._hurry():
-                environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(self.content_length))
-        return environ
+    def run_application(self) -> None:
+        """Reads the form first, whatever way its length is told, and leaves the page as much as one may be long."""
+        source, self.wsgi_input = self.wsgi_input, Input(BytesIO(), 0)  # of which gevent has nothing to discard
+        with self._hurry():
+            form = source.read(BODY_BYTES + 1)
+            while source.read(BODY_BYTES):
+                pass
+        self.environ["wsgi.input"] = BytesIO(form)
+        if self.environ.pop("HTTP_TRANSFER_ENCODING", ""):
+            self.environ["CONTENT_LENGTH"] = str(len(form))
+        super().run_application()
 
     def _hurry(self) -> gevent.Timeout:
-        return gevent.Timeout(self.server.read_timeout(), ConnectionAbortedError("the client is too slow"))
+        return gevent.Timeout(self.server.read_timeout(), ConnectionResetError(ECONNRESET, "the client is too slow"))
 
     def log_error(self, msg: str, *args: Any) -> None:
         self.server.event_log("Information", "Network", (msg % args) if args else msg)

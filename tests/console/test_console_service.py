@@ -18,6 +18,13 @@ from tests.clients.harness import HOST, Instance, instance_directory, server_use
 from tests.conftest import Maker
 from tests.console.browser import Browser
 
+CHUNKED = (
+    b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+LONG = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600000\r\n\r\n"
+HALF = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Instance]:
@@ -57,6 +64,8 @@ def test_a_server_does_without_it(make_instance: Maker) -> None:
         pytest.param(b"GET /log", id="line"),
         pytest.param(b"GET /login HTTP/1.1\r\nHost: local", id="head"),
         pytest.param(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nlogin=", id="form"),
+        pytest.param(LONG + b"login=", id="long form"),
+        pytest.param(CHUNKED + b"FFFFF\r\nlogin=", id="chunks"),
     ],
 )
 def test_a_client_that_is_silent_or_sends_byte_by_byte_is_closed(hurried: Instance, words: bytes) -> None:
@@ -78,6 +87,26 @@ def test_a_form_that_is_too_long_is_refused(running: Instance) -> None:
     form = browser.get("/login").form("/login")
     assert browser.send(form, login="x" * 70_000).status == 413
     assert browser.get("/login").status == 200
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [
+        pytest.param(b"A\r\nlogin=mary\r\n0\r\n\r\n", 403, id="a form without the token"),
+        pytest.param(HALF + HALF + b"0\r\n\r\n", 403, id="longest"),
+        pytest.param(b"10001\r\n" + b"x" * 0x10001 + b"\r\n0\r\n\r\n", 413, id="too long"),
+        pytest.param(b"many\r\nlogin=mary\r\n0\r\n\r\n", 400, id="no number"),
+    ],
+)
+def test_a_form_in_chunks_is_a_form_like_others(running: Instance, chunks: bytes, status: int) -> None:
+    with (
+        socket.create_connection((HOST, running.port(8443)), timeout=60) as plain,
+        running.tls().wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(CHUNKED + chunks)
+        assert client.recv(100).startswith(b"HTTP/1.1 %d " % status)
+    assert Browser(running).get("/login").status == 200
+    assert "Traceback" not in running.log()
 
 
 @pytest.mark.parametrize("command", ["stop", "restart", "start"])
