@@ -227,7 +227,7 @@ def _open_service(name: str, tools: Tools) -> Opened:
             gevent.spawn(store.idle)
 
     def attach(worker: Worker) -> None:
-        ousting.attach(worker)
+        ousting.attach(worker.sessions, worker.pump.service.name)
         tracing.attach(worker)
         if worker.admission is not None:
             gate.last_word = worker.admission.enter
@@ -294,21 +294,26 @@ def _open_back(config: Config, log: Log, board: Board, runtime: Runtime) -> Back
     from nmsd.console.back import Back
     from nmsd.directory import report
     from nmsd.directory.ldap_settings import HOSTS
+    from nmsd.server.oust import Ousting
     from nmsd.server.throttle import make_throttles
 
     announcer = open_announcer(config)
     store = open_store(config, runtime, announcer)
     directory = open_directory(config, runtime, log)
-    getattr(directory, "start", lambda told: None)(lambda dn: None)  # what it remembers is forgotten in time
+    gate = _open_gate(config, directory, store, board, log)
+    ousting = Ousting(directory, gate, log)
+    gate.entered = ousting.entered
+    getattr(directory, "start", lambda told: None)(ousting.changed)
 
     def close() -> None:
         store.close()
         announcer.close()
 
     return Back(
-        _open_gate(config, directory, store, board, log),
+        gate,
         directory,
         store,
+        ousting,
         users=None if config[HOSTS] else open_users(config),
         addresses=make_throttles(board.throttles, board.secret, config, time.monotonic)[0],
         explain=lambda login, service, address: steps(config, login, None, service, address),

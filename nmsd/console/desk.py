@@ -17,6 +17,7 @@ from nmsd.console.back import Back
 from nmsd.console.logouts import Logouts
 from nmsd.console.samples import Samples
 from nmsd.console.tokens import Tokens
+from nmsd.console.visits import Visits
 from nmsd.directory.api import User
 from nmsd.directory.step import Step
 from nmsd.model.errors import DirectoryError, NmsdError
@@ -53,6 +54,7 @@ class Desk:
     log: Log
     secret: bytes
     logouts: Logouts
+    visits: Visits
     tokens: Tokens
     samples: Samples
     offload: Callable[[Callable[[], Any]], Any] = lambda work: work()

@@ -38,6 +38,7 @@ from nmsd.console.logouts import Logouts
 from nmsd.console.samples import STEP_S, Samples
 from nmsd.console.settings import MAX_PER_ADDRESS
 from nmsd.console.tokens import Tokens
+from nmsd.console.visits import Visits
 from nmsd.console.web import BODY_BYTES, make_app
 from nmsd.model.errors import NmsdError
 from nmsd.server.board import Board
@@ -193,7 +194,20 @@ def run(
     # The same for the worker that takes over from this one, another after the server's next start.
     secret = blake2b(b"console cookies", key=board.secret, digest_size=32).digest()
     place = config.instance
-    desk = Desk(config, sections, back, log, secret, Logouts(place), Tokens(place), Samples(place), runtime.offload)
+    logouts = Logouts(place)
+    visits = Visits(logouts, back.recall)
+    desk = Desk(
+        config,
+        sections,
+        back,
+        log,
+        secret,
+        logouts,
+        visits,
+        tokens=Tokens(place),
+        samples=Samples(place),
+        offload=runtime.offload,
+    )
     house.app = make_app(desk)
     pool = Pool(config[CONSOLE.max_sessions])
     servers = [_Server(inherited.fd, house, pool) for inherited in launch.listeners]
@@ -235,9 +249,11 @@ def run(
     for server in servers:
         server.start()
     gevent.spawn(sample)
+    back.ousting.attach(visits.sessions, launch.service)
     while not over.is_set():
         facts = {"state": state, "pid": os.getpid(), "service": launch.service, "index": launch.index}
         status.tell({**facts, "sessions": len(pool), "max_sessions": pool.size})
+        back.ousting.tick()
         over.wait(_TICK_S)
     status.close()
     back.close()

@@ -137,8 +137,8 @@ class LdifDirectory:
     # Users in sessions
 
     def is_known_well(self, dn: str) -> bool:
-        """Whether a new password can be told: always."""
-        return True
+        """Whether a new password can be told; else `look_again` is to be called once, soon after the login."""
+        return dn.lower() in self._noted
 
     def nobody_cares(self, dn: str) -> None:
         """Nothing is kept for those who do."""
@@ -156,8 +156,7 @@ class LdifDirectory:
             return Standing(None)
         key = dn.lower()
         old = self._noted.get(key)
-        if old is not None:
-            self._noted[key] = record.passwords
+        self._noted[key] = record.passwords
         return Standing(record.user, old is not None and old != record.passwords)
 
     def find_entries(self, search: EntrySearch) -> EntriesFound:

@@ -7,7 +7,7 @@ A directory that tells of its changes says which entry changed, or that any may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import gevent
@@ -16,13 +16,11 @@ from gevent.pool import Pool
 
 from nmsd.directory.users import admit
 from nmsd.model.errors import DirectoryError, LoginRefused
-from nmsd.server.session import Session
 
 if TYPE_CHECKING:
     from nmsd.directory.api import Standing, User
     from nmsd.server.gate import DirectoryGate
-    from nmsd.server.worker import Worker
-    from nmsd.wire.protocol import Log
+    from nmsd.wire.protocol import Log, Peer
 
 _AT_ONCE: Final = 4  # entries looked at
 _SETTLED_S: Final = 1.0  # after a login: most sessions that are over by then need no look
@@ -43,8 +41,26 @@ class Watched(Protocol):
     def look_again(self, account: str, dn: str, pushed: bool) -> Standing: ...
 
 
+class Guest(Protocol):
+    """A session; of one that nobody has logged in to yet `account` is ''."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def peer(self) -> Peer: ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    def end(self, reason: str) -> None: ...
+
+
 class Ousting:
-    """For one worker, which it is told of by `attach`.  `clock` gives seconds that only go forward."""
+    """For one worker, whose sessions it is told of by `attach`.  `clock` gives seconds that only go forward."""
 
     def __init__(
         self, directory: Any, gate: DirectoryGate, log: Log, clock: Callable[[], float] = time.monotonic
@@ -56,20 +72,21 @@ class Ousting:
         self._generation: Callable[[], int] = lambda: getattr(directory, "generation", 0)
         self._is_told = hasattr(directory, "start")
         self._last = self._generation()
-        self._worker: Worker | None = None
+        self._guests: Callable[[], Iterable[Guest]] = tuple
+        self._service = ""
         self._pool: Any = Pool(_AT_ONCE)
         self._due: dict[str, bool] = {}
         self._later: dict[str, float] = {}
         self._work = Event()
 
-    def attach(self, worker: Worker) -> None:
-        """From now on sessions end."""
-        self._worker = worker
+    def attach(self, sessions: Callable[[], Iterable[Guest]], service: str) -> None:
+        """From now on sessions end.  `service` is the name that access rules know it by, without TLS."""
+        self._guests, self._service = sessions, service
         gevent.spawn(self._run)
 
     def entered(self, user: User) -> None:
         """Somebody logged in."""
-        if self._is_told and user.dn not in self._later and not self._directory.is_known_well(user.dn):
+        if user.dn not in self._later and not self._directory.is_known_well(user.dn):
             self._later[user.dn] = self._clock() + _SETTLED_S
 
     def changed(self, dn: str) -> None:
@@ -95,8 +112,7 @@ class Ousting:
                 self._look_at(dn, False)
 
     def _anything(self) -> None:
-        sessions = () if self._worker is None else self._worker.sessions()
-        accounts = {session.conversation.user for session in sessions if not session.closed}
+        accounts = {session.account for session in self._guests() if not session.closed}
         mine = [dn for dn, account in self._gate.entries() if account in accounts]
         self._directory.only_these_count(set(mine))
         for dn in mine:
@@ -136,12 +152,11 @@ class Ousting:
                 self._log("Notice", "Account", f"disconnected: {reason}", session=session.id, user=account)
                 session.end(reason)
 
-    def _reason(self, standing: Standing, session: Session) -> str:
+    def _reason(self, standing: Standing, session: Guest) -> str:
         """Why the session may not go on; '' if it may."""
         if standing.user is None:
             return _GONE
-        assert self._worker is not None
-        service = self._worker.pump.service.name + ("s" if session.peer.tls else "")
+        service = self._service + ("s" if session.peer.tls else "")
         try:
             admit(standing.user, service, session.peer.address)
         except LoginRefused as refused:
@@ -149,12 +164,7 @@ class Ousting:
         return _NEW_PASSWORD if standing.has_new_password else ""
 
     def _has_session(self, account: str) -> bool:
-        return bool(account) and self._worker is not None and any(self._sessions(account))
+        return bool(account) and any(self._sessions(account))
 
-    def _sessions(self, account: str) -> list[Session]:
-        assert self._worker is not None
-        return [
-            session
-            for session in self._worker.sessions()
-            if not session.closed and session.conversation.user == account
-        ]
+    def _sessions(self, account: str) -> list[Guest]:
+        return [session for session in self._guests() if not session.closed and session.account == account]

@@ -136,6 +136,11 @@ class Session:
         return self._state == PARKED
 
     @property
+    def account(self) -> str:
+        """Whose it is; '' before the login."""
+        return self.conversation.user
+
+    @property
     def closed(self) -> bool:
         """Whether its connection is closed."""
         return self._state == CLOSED

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -100,6 +102,61 @@ def test_who_is_no_administrator_any_more_is_out_at_once(running: Instance) -> N
         running.nmsd("config", "set", "store.admins", ADMIN.name)
         running.nmsd("reload")
     assert browser.get("/server").status == 200
+
+
+@pytest.fixture
+def mary(running: Instance) -> Iterator[Person]:
+    """Another administrator."""
+    person = running.add_user()
+    running.nmsd("config", "set", "store.admins", f"{ADMIN.name}, {person.name}")
+    running.nmsd("reload")
+    yield person
+    running.nmsd("config", "set", "store.admins", ADMIN.name)
+    running.nmsd("reload")
+
+
+def is_out(browser: Browser) -> bool:
+    """Whether the login is worth nothing any more, at last."""
+    for _ in range(100):
+        if browser.get("/server").url.endswith("/login"):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_new_password_ends_the_logins_with_the_old_one_and_nobody_elses(
+    running: Instance, mary: Person, admin: Browser
+) -> None:
+    browser = Browser(running)
+    browser.log_in(mary)
+    assert browser.get("/server").url.endswith("/server")
+    running.nmsd("user", "passwd", mary.name, "--password-stdin", input=b"another word 4")
+    assert is_out(browser)
+    assert browser.log_in(Person(mary.name, "another word 4")).url.endswith("/server")
+    assert admin.get("/server").url.endswith("/server")
+    assert "disconnected: The password was changed session=console-" in running.log()
+
+
+def test_who_is_removed_is_out(running: Instance, mary: Person) -> None:
+    browser = Browser(running)
+    browser.log_in(mary)
+    running.nmsd("user", "remove", mary.name)
+    assert is_out(browser)
+
+
+def test_a_login_that_another_worker_let_in_is_watched_as_well(running: Instance, mary: Person) -> None:
+    first, second = Browser(running), Browser(running)
+    for browser in (first, second):
+        browser.log_in(mary)
+    running.nmsd("restart", "console")
+    assert first.get("/server").url.endswith("/server")
+    path = running.directory / "etc/directory.ldif"
+    line = f"uid: {mary.name}\n"
+    path.write_text(path.read_text().replace(line, f"{line}inetUserStatus: inactive\n"))
+    assert is_out(first)
+    running.nmsd("user", "remove", mary.name)
+    running.nmsd("restart", "console")
+    assert second.get("/server").url.endswith("/login")
 
 
 def test_the_cookie_is_for_this_host_and_tls_and_no_script_and_no_other_site(running: Instance) -> None:

@@ -23,7 +23,7 @@ def current(found: Desk) -> str | None:
         return None
     if found.logouts.has(login, since) or not found.is_admin(*session.get("names", ())):
         return None
-    return str(user)
+    return str(user) if found.visits.goes_on(login, since, user, request.remote_addr or "") else None
 
 
 @PAGE.get("/login")
@@ -70,4 +70,5 @@ def _end() -> None:
     found, login, since = desk(), session.get("login", ""), session.get("since", 0.0)
     if current(found) is not None:
         found.logouts.add(login, since, time.time())
+        found.visits.ended(login)
     session.clear()
