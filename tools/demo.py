@@ -20,15 +20,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
-from tools.demo_mail import write_maildir
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 HOST: Final = "127.0.0.1"
@@ -49,6 +47,14 @@ PORTS: Final = {
 OFFSETS: Final = range(10_000, 56_000, 1_000)
 START_S: Final = 30.0
 EX_RUNS_ALREADY: Final = 1
+
+
+@cache
+def screen() -> Console:
+    """Where things are shown; what shows them is imported then, when the server is starting already."""
+    from rich.console import Console
+
+    return Console(highlight=False)
 
 
 class Trouble(Exception):
@@ -114,23 +120,27 @@ def free_offset() -> int:
 
 
 @contextmanager
-def steps(console: Console, total: int) -> Iterator[Progress]:
+def steps(total: int) -> Iterator[Progress]:
     """A progress display of so many steps; each is told by `advance`."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=screen(), transient=True, disable=not screen().is_terminal) as progress:
         progress.add_task("", total=total)
         yield progress
 
 
-def create(directory: Path, console: Console, offset: int) -> None:
+def create(directory: Path, offset: int) -> None:
     """Makes the demo instance in `directory`, its ports moved by `offset`; it is there whole or not at all.
 
     Raises Trouble.
     """
+    from tools.demo_mail import write_maildir
+
     if offset != OFFSETS[0]:
-        console.print(f"Some of the usual ports are taken; this demo's are moved by {offset}.", soft_wrap=True)
+        screen().print(f"Some of the usual ports are taken; this demo's are moved by {offset}.", soft_wrap=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".demo-", dir=directory.parent) as place, steps(console, 5) as progress:
+    with tempfile.TemporaryDirectory(prefix=".demo-", dir=directory.parent) as place, steps(5) as progress:
         demo = Demo(Path(place) / "demo")
 
         def begin(what: str) -> None:
@@ -154,7 +164,7 @@ def create(directory: Path, console: Console, offset: int) -> None:
         os.rename(demo.directory, directory)
 
 
-def start(demo: Demo, console: Console) -> subprocess.Popen[bytes]:
+def start(demo: Demo) -> subprocess.Popen[bytes]:
     """Starts the server and waits for its word that it is ready.  Raises Trouble."""
     with tempfile.TemporaryDirectory(prefix="nmsd-") as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
         address = os.path.join(place, "notify")
@@ -165,7 +175,7 @@ def start(demo: Demo, console: Console) -> subprocess.Popen[bytes]:
         server = subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": address}, start_new_session=True)
         deadline = time.monotonic() + START_S
         try:
-            with console.status("Starting"):
+            with screen().status("Starting"):
                 while time.monotonic() < deadline:
                     try:
                         if b"READY=1" in ears.recv(4096).split(b"\n"):
@@ -203,8 +213,11 @@ def hints(directory: Path, ports: Mapping[str, int], has_console: bool) -> list[
     ]
 
 
-def tell(console: Console, demo: Demo) -> None:
+def tell(demo: Demo) -> None:
     """Prints who there is and what to try."""
+    from rich.markup import escape
+    from rich.table import Table
+
     ports = demo.ports()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -212,10 +225,10 @@ def tell(console: Console, demo: Demo) -> None:
     for name, password in PASSWORDS.items():
         table.add_row(name, f"password {password}")
     lines = hints(demo.directory, ports, has_console=not is_free(ports["service.console.port"]))
-    if console.is_terminal:
+    if screen().is_terminal:
         for name, line in lines:
             table.add_row(name, escape(line))
-        console.print(table)
+        screen().print(table)
     else:  # for whoever copies a line from a log, each in one piece
         for name, password in PASSWORDS.items():
             print(f"{name}: password {password}")
@@ -223,34 +236,34 @@ def tell(console: Console, demo: Demo) -> None:
             print(f"{name}: {line}", flush=True)
 
 
-def run(demo: Demo, console: Console) -> int:
+def run(demo: Demo) -> int:
     """Runs the demo until Ctrl-C or SIGTERM; gives the exit status.  Raises Trouble."""
     if not demo.directory.exists():
-        create(demo.directory, console, free_offset())
+        create(demo.directory, free_offset())
     if any(not is_free(port) for port in demo.ports().values()):
         pid = demo.running()
         if pid:
-            console.print(f"The demo runs already (process {pid}).", soft_wrap=True)
-            tell(console, demo)
+            screen().print(f"The demo runs already (process {pid}).", soft_wrap=True)
+            tell(demo)
             return EX_RUNS_ALREADY
         offset = free_offset()
-        console.print(
+        screen().print(
             f"Some of the demo's ports are taken by another program; its ports are moved by {offset} now.",
             soft_wrap=True,
         )
         demo.move(offset)
-    server = start(demo, console)
+    server = start(demo)
     signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
     try:
-        tell(console, demo)
-        console.print("[bold green]nmsd is ready.[/] Ctrl-C stops it.")
+        tell(demo)
+        screen().print("[bold green]nmsd is ready.[/] Ctrl-C stops it.")
         status = server.wait()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        console.print("\rStopping")
+        screen().print("\rStopping")
         server.terminate()
         status = server.wait()
-    console.print("nmsd has stopped.")
+    screen().print("nmsd has stopped.")
     return status
 
 
@@ -259,9 +272,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/run", description="Runs a demo instance of nmsd in the foreground.")
     parser.add_argument("--directory", type=Path, default=ROOT / "demo", help="where the instance is (default: demo)")
     directory = parser.parse_args().directory.resolve()
-    console = Console(highlight=False)
     try:
-        return run(Demo(directory), console)
+        return run(Demo(directory))
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 1

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
-from rich.console import Console
 
 from tests.console.chromium import DESK, PHONE, log_in, start
 from tools import demo
@@ -90,13 +89,12 @@ def resize(chromium: Any, width: int, height: int) -> None:
 @contextmanager
 def running_demo(place: Path) -> Iterator[str]:
     """A demo that some people are connected to; gives the console's address."""
-    console = Console(quiet=True)
     found = demo.Demo(place / "demo")
-    demo.create(found.directory, console, demo.free_offset())
+    demo.create(found.directory, demo.free_offset())
     found.nmsd("config", "set", "local.hostname", "mail.example.com")
     (found.directory / "run").mkdir(mode=0o700, exist_ok=True)
     (found.directory / "run/samples.json").write_text(json.dumps(made_up_day(time.time())))
-    server = demo.start(found, console)
+    server = demo.start(found)
     ports = found.ports()
     trusted = ssl.create_default_context(cafile=str(found.directory / "etc/tls/cert.pem"))
     try:

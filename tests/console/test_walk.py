@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tests.conftest import missing, require
 from tests.console.chromium import WAIT_S, press, start, webdriver
@@ -26,9 +25,8 @@ HINT = re.compile(r"(https://\S+) as (\w+)")
 def running_demo(tmp_path: Path) -> Iterator[demo.Demo]:
     """The demo as tools/run starts it."""
     found = demo.Demo(tmp_path / "demo")
-    console = Console(quiet=True)
-    demo.create(found.directory, console, demo.free_offset())
-    server = demo.start(found, console)
+    demo.create(found.directory, demo.free_offset())
+    server = demo.start(found)
     yield found
     server.terminate()
     server.wait(60)

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from tests.clients.harness import free_offset
 from tools.demo import HOST, PASSWORDS, ROOT, Demo, create, hints, start
@@ -21,9 +20,8 @@ pytestmark = pytest.mark.xdist_group("demo")  # one demo for all of them
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, running."""
     demo = Demo(tmp_path_factory.mktemp("demo") / "demo")
-    console = Console(quiet=True)
-    create(demo.directory, console, free_offset())
-    server = start(demo, console)
+    create(demo.directory, free_offset())
+    server = start(demo)
     yield demo
     server.terminate()
     assert server.wait(30) == 0
