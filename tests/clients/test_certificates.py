@@ -188,14 +188,15 @@ def test_pythons_imap_client_knows_that_it_is_logged_in(open_hall: Hall) -> None
 
 def test_the_maildrop_is_locked_by_the_greeting(open_hall: Hall) -> None:
     port = open_hall.instance.port(995)
-    with Line(port, open_hall.tls()) as first, Line(port, open_hall.tls()) as second:
+    with Line(port, open_hall.tls()) as first:
         assert first.readline().startswith(b"+OK Maildrop has")
-        assert b"POP3 service" in second.readline()
-        first.send(b"QUIT\r\n")
-        first.until(b"+OK")
-        first.rest()
-        second.send(b"AUTH EXTERNAL =\r\n")
-        assert second.readline().startswith(b"+OK Maildrop has")
+        with Line(port, open_hall.tls()) as second:
+            assert b"POP3 service" in second.readline()
+            first.send(b"QUIT\r\n")
+            first.until(b"+OK")
+            first.rest()
+            second.send(b"AUTH EXTERNAL =\r\n")
+            assert second.readline().startswith(b"+OK Maildrop has")
 
 
 def test_a_client_without_a_certificate_is_greeted_as_ever(open_hall: Hall) -> None:
