@@ -247,7 +247,8 @@ def run(
         gevent.signal_handler(number, action)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for server in servers:
-        server.start()
+        if state == "ready":  # else the end has been ordered already
+            server.start()
     gevent.spawn(sample)
     back.ousting.attach(visits.sessions, launch.service)
     while not over.is_set():

@@ -108,6 +108,7 @@ class Supervisor:
                 self._log("Notice", "Network", "no such address family here, not listening", endpoint=endpoint)
             self._outcome.tell(self._log)
             self._order(self._loaded)
+            self._attend()
             while self._state != "stopping" or any(service.children for service in self._services.values()):
                 self._turn()
             self._log("Notice", "General", "stopped")
@@ -169,6 +170,10 @@ class Supervisor:
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._patience()):
             key.data()
+        self._attend()
+
+    def _attend(self) -> None:
+        """Does all that is to be done now."""
         for number in self._signals.take():
             self._on_signal(number)
         self._reap()
