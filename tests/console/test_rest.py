@@ -254,6 +254,30 @@ def test_a_user_is_added_changed_and_removed(running: Instance, client: Client) 
     assert client.ask("DELETE", "users/dora").status == 404
 
 
+def test_a_token_for_users_makes_nobody_an_administrator(running: Instance) -> None:
+    client = Client(running, make_token(running, "keeper", "users"))
+    running.nmsd("config", "set", "store.admins", f"{ADMIN.name}, chief, boss@example.com")
+    running.nmsd("reload")
+    someone = running.add_user().name
+    try:
+        for name in (ADMIN.name, ADMIN.address, ADMIN.name.upper()):
+            assert client.ask("PUT", f"users/{name}/password", {"password": "mine now 1"}).status == 403
+            assert client.ask("PATCH", f"users/{name}", {"status": "inactive"}).status == 403
+            assert client.ask("DELETE", f"users/{name}").status == 403
+        for new in ({"login": "chief"}, {"login": "boss"}, {"login": "x", "aliases": ["boss@example.com"]}):
+            assert client.ask("POST", "users", {"password": "mine now 1", **new}).status == 403
+        assert (
+            client.ask("PATCH", f"users/{someone}", {"aliases": ["Chief@example.com", "Boss@Example.com"]}).status
+            == 403
+        )
+        assert client.ask("PATCH", f"users/{someone}", {"aliases": ["other@example.com"]}).status == 200
+        both = Client(running, make_token(running, "both", "users", "settings"))
+        assert both.ask("PATCH", f"users/{ADMIN.name}", {"name": "The Chief"}).status == 200
+    finally:
+        running.nmsd("config", "set", "store.admins", ADMIN.name)
+        running.nmsd("reload")
+
+
 def test_accounts_mailboxes_logins_directory_and_logs_are_told(running: Instance, client: Client) -> None:
     someone = running.add_user()
     running.append(someone, [b"Subject: x\r\n\r\n" + b"y" * 986])

@@ -137,6 +137,7 @@ def _guarded(work: Any, scopes: frozenset[str], has_body: bool) -> Any:
         if not token.scopes & scopes:
             fail(403, f"This needs a token with the scope {' or '.join(sorted(scopes))}.")
         g.user = f"token {token.name}"
+        g.scopes = token.scopes
         g.audited = request.method not in ("GET", "HEAD")
         if has_body and not request.is_json:
             fail(415, "The body has to be JSON, with the content type application/json.")

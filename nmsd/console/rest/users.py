@@ -8,6 +8,7 @@ from flask import g
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
+from nmsd.config.services import DEFAULT_DOMAIN
 from nmsd.console.render import desk
 from nmsd.console.rest.operation import fail, operation
 from nmsd.console.rest.words import Line
@@ -22,7 +23,7 @@ from nmsd.directory.ldif_users import (
     NoSuchUser,
     UserExists,
 )
-from nmsd.model.errors import DirectoryUnavailable, NmsdError
+from nmsd.model.errors import AmbiguousEntry, DirectoryUnavailable, NmsdError
 
 BLUEPRINT: Final = Blueprint("Users", __name__, description="Who is in the directory.")
 
@@ -87,6 +88,7 @@ def users(query: dict[str, Any]) -> Any:
 @operation(BLUEPRINT, "POST", "/users", scopes=["users"], body=UserNew, answer=User, status=201, errors=[404, 409])
 def add_user(body: dict[str, Any]) -> Any:
     """Add a user to the embedded directory"""
+    _may_touch(body["login"], body["mail"], *body["aliases"])
     new = NewUser(body["login"], body["name"], body["mail"], body["aliases"], body["quota"])
     return _done("added", lambda editor: editor.add(new, lambda: body["password"]))
 
@@ -109,6 +111,7 @@ def user(login: str) -> Any:
 @operation(BLUEPRINT, "PATCH", "/users/<login>", scopes=["users"], body=UserChange, answer=User, errors=[404, 409])
 def change_user(body: dict[str, Any], login: str) -> Any:
     """Change a user of the embedded directory"""
+    _may_touch(login, *body.get("aliases", ()))
     changes = Changes(
         full_name=body.get("name"),
         aliases=body.get("aliases"),
@@ -122,13 +125,31 @@ def change_user(body: dict[str, Any], login: str) -> Any:
 @operation(BLUEPRINT, "PUT", "/users/<login>/password", scopes=["users"], body=Password, status=204, errors=[404])
 def set_password(body: dict[str, Any], login: str) -> None:
     """Give a user of the embedded directory another password"""
+    _may_touch(login)
     _done("has a new password", lambda editor: editor.set_password(login, lambda: body["password"]))
 
 
 @operation(BLUEPRINT, "DELETE", "/users/<login>", scopes=["users"], status=204, errors=[404, 422])
 def remove_user(login: str) -> None:
     """Remove a user from the embedded directory; the mail stays in the store"""
+    _may_touch(login)
     _done("removed", lambda editor: editor.remove(login))
+
+
+def _may_touch(login: str, *names: str) -> None:
+    """Whoever cannot say who is an administrator becomes none by way of an administrator's entry, or his names."""
+    if "settings" in g.scopes:
+        return
+    try:
+        found = desk().back.directory.find(login)
+    except AmbiguousEntry:
+        found = None  # the work itself will tell
+    given = {login, *names} if found is None else {login, *names, found.account, found.uid, *found.aliases}
+    domain = desk().config[DEFAULT_DOMAIN]
+    # He may log in by any of them, with the domain or without.
+    every = {form for name in given for form in (name, name.partition("@")[0], f"{name}@{domain}")}
+    if desk().is_admin(login, *every):
+        fail(403, "That is an administrator: this needs a token with the scope settings as well.")
 
 
 def _done(what: str, work: Any) -> Any:
