@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from nmsd.config import kinds
@@ -244,7 +245,12 @@ MAX_MESSAGE_SIZE: Final = Setting(
 
 def host_name(config: Config) -> str:
     """The name this server gives itself."""
-    return config[HOSTNAME] or os.uname().nodename
+    return config[HOSTNAME] or _own_name()
+
+
+@cache
+def _own_name() -> str:
+    return os.uname().nodename
 
 
 CERTIFICATE: Final = Setting(

@@ -236,7 +236,7 @@ class ImapConversation:
             self._command = self._tables.commands.get(name)
             if self._command is None:
                 return self._refuse_unknown(self._tag, "Unknown command " + name.decode("ascii"), announced)
-            if not self._command.states & self.session.state:
+            if self.session.state not in self._command.states:
                 return self._refuse_unknown(self._tag, f"{name.decode()} is not allowed now", announced)
         self._parts.append(text)
         if announced is not None:

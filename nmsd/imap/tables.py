@@ -17,6 +17,7 @@ from nmsd.imap.registry import (
     StatusItem,
 )
 from nmsd.imap.session import Session
+from nmsd.imap.state import State
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Tables:
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.status_items: dict[bytes, StatusItem] = {}
         self.select_params: dict[bytes, SelectParam] = {}
+        self._listed = {state: [each for each in extensions if state in each.states] for state in State}
         for command in commands:
             _add(self.commands, command.name, command)
         for extension in extensions:
@@ -63,8 +65,8 @@ class Tables:
     def capabilities(self, session: Session) -> bytes:
         """What CAPABILITY lists for this session now."""
         names: list[bytes] = []
-        for extension in self.extensions:
-            if session.state & extension.states and extension.when(session):
+        for extension in self._listed[session.state]:
+            if extension.when(session):
                 names.extend(extension.capabilities)
                 if extension.capability is not None:
                     text = extension.capability(session)

@@ -101,7 +101,7 @@ class LmtpConversation(LineConversation):
             command, argument = _parse(line)
             if command.name == b"BDAT":
                 return self._bdat(command, argument)
-            if not session.state & command.states:
+            if session.state not in command.states:
                 raise Refusal(503, "5.5.1", _what_first(session.state), counts=True)
             if command.bare and argument.strip():
                 raise Refusal(501, "5.5.4", "No argument allowed", counts=True)

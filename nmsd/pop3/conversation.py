@@ -176,7 +176,7 @@ def _parse(line: bytes, state: State) -> tuple[Command, list[bytes]]:
     command = COMMANDS.get(name.upper())
     if command is None:
         raise Err("Unknown command", counts=True)
-    if not state & command.states:
+    if state not in command.states:
         raise Err("Log in first" if state == State.AUTHORIZATION else "Already logged in", counts=True)
     if command.whole:
         arguments = [rest] if rest else []

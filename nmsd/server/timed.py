@@ -19,9 +19,17 @@ class _Timed:
         self._observe = observe
         self._clock = clock
 
+    @property
+    def generation(self) -> int:
+        """As the directory has it, if it has one."""
+        found: int = self._directory.generation  # type: ignore[attr-defined]
+        return found
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._directory, name)
         if name not in _TIMED:
+            if callable(found):
+                setattr(self, name, found)  # found at once from now on
             return found
 
         def ask(*arguments: Any, **named: Any) -> Any:
@@ -31,7 +39,7 @@ class _Timed:
             finally:
                 self._observe(self._clock() - begun)
 
-        setattr(self, name, ask)  # found at once from now on
+        setattr(self, name, ask)
         return ask
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -72,7 +73,7 @@ class SqliteAccount:
         self._queue = MeteredQueue(queue, engine.meter)
 
     def exists(self) -> bool:
-        return self.path.exists()
+        return os.path.exists(self.path)
 
     def partition(self) -> str:
         return self._engine.partitions.name_of(self.path)

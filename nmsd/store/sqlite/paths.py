@@ -8,6 +8,7 @@ never share a file, not even where a file system ignores case.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +19,7 @@ from nmsd.model.errors import InvalidName
 SUFFIX: Final = ".db"
 LOCK_SUFFIX: Final = ".lock"
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789@.+-_=")
+_AS_IT_IS: Final = re.compile(r"[a-z0-9@+_=-][a-z0-9@.+_=-]*")  # most names
 
 # A file name has 255 bytes at most; "-journal" and the like go behind the suffix.
 _MAX_STEM: Final = 200
@@ -26,6 +28,8 @@ _CUT: Final = "%~"
 
 def stem(name: str) -> str:
     """The file name, without suffix, of an account.  Raises InvalidName for an empty name or one that is no Unicode."""
+    if _AS_IT_IS.fullmatch(name) and len(name) <= _MAX_STEM:
+        return name
     if not name:
         raise InvalidName("An account needs a name")
     try:
@@ -54,7 +58,8 @@ def name_of(stem_: str) -> str | None:
 
 def database_path(root: Path, name: str) -> Path:
     """The account's database: ROOT/ab/NAME.db, where ab spreads the accounts over 256 directories."""
-    return root / blake2b(name.encode("utf-8", "replace"), digest_size=1).hexdigest() / (stem(name) + SUFFIX)
+    spread = blake2b(name.encode("utf-8", "replace"), digest_size=1).hexdigest()
+    return Path(f"{root}/{spread}/{stem(name)}{SUFFIX}")
 
 
 def database_paths(root: Path) -> Iterator[Path]:
