@@ -220,7 +220,12 @@ def run(
             state = "draining"
             for server in servers:
                 server.close()
+            tell()
             gevent.spawn(finish, seconds)
+
+    def tell() -> None:
+        facts = {"state": state, "pid": os.getpid(), "service": launch.service, "index": launch.index}
+        status.tell({**facts, "sessions": len(pool), "max_sessions": pool.size})
 
     def finish(seconds: float) -> None:
         pool.join(timeout=seconds)
@@ -252,8 +257,7 @@ def run(
     gevent.spawn(sample)
     back.ousting.attach(visits.sessions, launch.service)
     while not over.is_set():
-        facts = {"state": state, "pid": os.getpid(), "service": launch.service, "index": launch.index}
-        status.tell({**facts, "sessions": len(pool), "max_sessions": pool.size})
+        tell()
         back.ousting.tick()
         over.wait(_TICK_S)
     status.close()

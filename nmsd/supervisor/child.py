@@ -7,11 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from contextlib import suppress
 from typing import Any, Final
 
 _LONGEST_LINE: Final = 1 << 16
 _KILL_AGAIN_S: Final = 5.0  # the system may take its time to end a process that waits for a disk
+_LET_GO_S: Final = 5.0  # how long a worker that is to drain may take to say that it does
 _LAST_WORD_S: Final = 1.0  # how long a hung worker has to write where it hangs
 
 
@@ -41,6 +43,7 @@ class Child:
         self.draining = False
         self.silent = False
         """It has closed its end of the status socket, and so is about to end."""
+        self._told_at = 0.0
         self._asked_at: float | None = None
         self._process = process
         self._buffer = b""
@@ -59,6 +62,13 @@ class Child:
     def leaving(self) -> bool:
         """Whether it was told to drain or to stop."""
         return self.draining or self.kill_at is not None
+
+    @property
+    def takes_clients(self) -> bool:
+        """Whether it was told to take no new clients and may do so all the same; one that hangs is not waited for."""
+        if not self.draining or self.silent or self.report.get("state") == "draining":
+            return False
+        return time.monotonic() - self._told_at < _LET_GO_S
 
     def listen(self, now: float) -> bool:
         """Reads what it says.  True when this was its first word, that it is ready."""
@@ -93,6 +103,7 @@ class Child:
     def drain(self) -> None:
         """Tells it to take no new clients and to end with its last session."""
         self.draining = True
+        self._told_at = time.monotonic()
         self._send(signal.SIGUSR1)
 
     def refresh(self, snapshot: str) -> None:

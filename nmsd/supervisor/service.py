@@ -50,8 +50,10 @@ class Service:
         return self.orders is not None and sum(child.ready for child in self.current()) >= self.orders.row.processes
 
     def is_settled(self) -> bool:
-        """Whether a start or reload has come to its end for this service, good or bad."""
-        return self.orders is None or bool(self.failed) or bool(self.refused) or self.is_ready()
+        """Whether a start or reload has come to its end for this service, good or bad: clients that come now meet
+        workers of the present orders."""
+        is_decided = self.orders is None or bool(self.failed) or bool(self.refused) or self.is_ready()
+        return is_decided and not any(child.takes_clients for child in self.children.values())
 
     def state(self) -> str:
         """A word for the status."""

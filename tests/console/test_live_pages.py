@@ -83,7 +83,7 @@ def test_metrics_are_for_clients_on_this_machine(tmp_path: Path, address: str, s
     """503: let in, but no server runs here to ask."""
     config, log = Config({}, str(tmp_path)), EventLog(str(tmp_path / "log"), "console")
     nothing = cast(Any, None)
-    desk = Desk(config, (), nothing, log, b"secret", nothing, nothing, nothing)
+    desk = Desk(config, (), nothing, log, b"secret", nothing, nothing, nothing, nothing)
     answer = make_app(desk).test_client().get("/metrics", environ_overrides={"REMOTE_ADDR": address})
     assert answer.status_code == status
 
@@ -96,7 +96,7 @@ def test_metrics_from_another_machine_want_a_token_of_their_scope(tmp_path: Path
     _, text = Tokens(str(tmp_path)).add("prometheus", frozenset([scope]), time.time())
     config, log = Config({}, str(tmp_path)), EventLog(str(tmp_path / "log"), "console")
     nothing = cast(Any, None)
-    desk = Desk(config, (), nothing, log, b"secret", nothing, Tokens(str(tmp_path)), nothing)
+    desk = Desk(config, (), nothing, log, b"secret", nothing, nothing, Tokens(str(tmp_path)), nothing)
     answer = (
         make_app(desk)
         .test_client()
