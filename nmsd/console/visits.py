@@ -11,7 +11,7 @@ from nmsd.console.logouts import LONGEST_S, Logouts
 from nmsd.model.errors import DirectoryError
 from nmsd.wire.protocol import Peer
 
-_MOST: Final = 1000
+MOST: Final = 1000
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Visit:
 
 
 class Visits:
-    """The logins that were seen lately, at most 1000.  `recall` is told the account of one that this worker does not
+    """The logins that were seen lately, at most MOST.  `recall` is told the account of one that this worker does not
     know yet, whose cookie may be of another worker before it, and says whether there is that user still; it raises
     DirectoryError if it cannot know."""
 
@@ -58,8 +58,10 @@ class Visits:
             return True
         now = time.time()
         gone = [key for key, visit in self._visits.items() if visit.closed or now - visit.since >= LONGEST_S]
-        for key in gone or list(self._visits)[: len(self._visits) - _MOST + 1]:
+        for key in gone:
             del self._visits[key]
+        while len(self._visits) >= MOST:  # the one longest here is looked up again with its next page
+            del self._visits[next(iter(self._visits))]
         self._visits[login] = Visit(login, since, account, Peer(address, 0, "", 0), self._logouts)
         return True
 

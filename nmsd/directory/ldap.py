@@ -229,19 +229,16 @@ class LdapDirectory:
             self._traces.drop(dn)
             return Standing(None)
         user, new = record.answer(), record.seen
-        is_new = False
+        is_new = is_gone = False
         if new is not None:
             if old is not None and old.is_another(new):
                 is_gone = not self._traces.has_just_bound(dn)
-            else:
-                is_gone = False
+            elif old is not None:
                 unseen_counts = self._config[settings.UNSEEN] == "password"
-                is_new = old is not None and self._traces.is_new_password(dn, old, new, pushed, unseen_counts)
+                is_new = self._traces.is_new_password(dn, old, new, pushed, unseen_counts)
             self._traces.drop(dn)
             self._traces.replace(user.dn, new)
-            if is_gone:
-                return Standing(None)
-        return Standing(user if user.account == account else None, is_new)
+        return Standing(user if user.account == account and not is_gone else None, is_new)
 
     def _moved(self, account: str, dn: str, old: Seen | None) -> Record | None:
         """The entry of this account under its new name, if it is the same entry."""

@@ -15,15 +15,14 @@ class _Timed:
     """A directory with its questions timed; all else is as it was."""
 
     def __init__(self, directory: Directory, observe: Callable[[float], None], clock: Callable[[], float]) -> None:
-        self._directory = directory
+        self._directory: Any = directory
         self._observe = observe
         self._clock = clock
 
     @property
     def generation(self) -> int:
         """As the directory has it, if it has one."""
-        found: int = self._directory.generation  # type: ignore[attr-defined]
-        return found
+        return int(self._directory.generation)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._directory, name)

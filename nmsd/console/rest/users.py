@@ -138,7 +138,7 @@ def remove_user(login: str) -> None:
 
 def _may_touch(login: str, *names: str) -> None:
     """Whoever cannot say who is an administrator becomes none by way of an administrator's entry, or his names."""
-    if "settings" in g.scopes:
+    if "settings" in g.scopes or desk().back.users is None:  # which nobody changes here
         return
     try:
         found = desk().back.directory.find(login)
