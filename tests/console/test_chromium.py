@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import imaplib
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.clients.harness import Instance, Line, Person, login
+from tests.clients.harness import HOST, Instance, Line, Person, login
 from tests.conftest import missing, require
 from tests.console.chromium import DESK, PHONE, WAIT_S, go, heading, labelled, log_in, press, start, webdriver
 from tests.console.conftest import ADMIN
@@ -78,6 +80,30 @@ def test_an_administrator_walks_the_tree_and_changes_the_sessions_maximum(
     with Line(running.port(143)) as one, Line(running.port(143)) as two:
         assert one.readline().startswith(b"* OK")
         assert two.readline().startswith(b"* BYE [UNAVAILABLE]")
+
+
+def test_an_administrator_changes_the_imap_port_and_a_client_reads_mail_there(
+    running: Instance, open_chromium: Open
+) -> None:
+    someone = running.add_user()
+    running.append(someone, [b"Subject: moved\r\n\r\nHere\r\n"])
+    with socket.create_server((HOST, 0)) as probe:
+        free = probe.getsockname()[1]
+    chromium = open_chromium()
+    go(chromium, "tree", "IMAP")
+    for port in (free, running.port(143)):  # and back
+        field = labelled(chromium, "Enable IMAP service at port")
+        field.clear()
+        field.send_keys(str(port))
+        press(chromium, "Save")
+        assert f"at port is now {port}: in force" in chromium.find_element(By.CSS_SELECTOR, ".told.done").text
+        go(chromium, "tree", "IMAP")
+        assert labelled(chromium, "Enable IMAP service at port").get_attribute("value") == str(port)
+        with imaplib.IMAP4(HOST, port, timeout=60) as client:
+            client.starttls(running.tls())
+            client.login(someone.name, someone.password)
+            assert client.select("INBOX") == ("OK", [b"1"])
+            assert client.fetch("1", "BODY[TEXT]")[1][0][1] == b"Here\r\n"
 
 
 def test_the_sessions_page_follows_what_happens_by_itself(running: Instance, open_chromium: Open) -> None:
