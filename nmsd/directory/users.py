@@ -115,9 +115,22 @@ class Check:
 def admit(user: User, service: str, address: str, name_of: NameOf = host_name) -> None:
     """Lets the user into a service (imap, imaps, pop, pops) from a client's address.  Raises LoginRefused.  Blocks
     where a rule has host names in it."""
+    if not _is_restricted(user):
+        return
     for check in checks(user, service, address, name_of):
         if check.refusal is not None:
             raise check.refusal
+
+
+def _is_restricted(user: User) -> bool:
+    """Whether `checks` may find anything at all that keeps the user out: of most users nothing has to be looked at."""
+    return bool(
+        user.status not in _MAY_LOG_IN
+        or user.mail_host
+        or user.denied_services
+        or user.access_rules
+        or user.access_domains
+    )
 
 
 def checks(user: User, service: str, address: str, name_of: NameOf = host_name) -> Iterator[Check]:

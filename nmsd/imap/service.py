@@ -35,6 +35,8 @@ class ImapService:
         now: Callable[[], float],
     ) -> None:
         self._shared = Shared(config, store, gate, changes, log, now)
+        self._banner = b""
+        self._banner_of: tuple[str, str, int] | None = None
 
     @property
     def tally(self) -> Tally:
@@ -44,13 +46,10 @@ class ImapService:
     def open(self, peer: Peer, session_id: str) -> ImapConversation:
         """A conversation for a new connection."""
         shared = self._shared
-        banner = expand_banner(
-            shared.config[IMAP.banner],
-            host=host_name(shared.config),
-            protocol="IMAP4",
-            date=write_date_time(Instant(int(shared.now()))).decode("ascii").strip(),
-        )
-        return ImapConversation(Session(shared, peer, session_id), TABLES, banner.encode("ascii", "replace"))
+        parts = (shared.config[IMAP.banner], host_name(shared.config), int(shared.now()))
+        if parts != self._banner_of:  # all who come within one second are greeted alike
+            self._banner, self._banner_of = _banner(*parts), parts
+        return ImapConversation(Session(shared, peer, session_id), TABLES, self._banner)
 
     def busy(self) -> bytes:
         """What a client hears for whom there is no room (RFC 5530 §3)."""
@@ -59,3 +58,8 @@ class ImapService:
     def unwelcome(self) -> bytes:
         """What a client hears that the access filters keep out."""
         return b"* BYE Connections from your address are not taken\r\n"
+
+
+def _banner(template: str, host: str, now: int) -> bytes:
+    date = write_date_time(Instant(now)).decode("ascii").strip()
+    return expand_banner(template, host=host, protocol="IMAP4", date=date).encode("ascii", "replace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Final, TypeVar
 
 from nmsd.imap.commands import COMMANDS
@@ -15,6 +17,7 @@ from nmsd.imap.registry import (
     SearchKey,
     SelectParam,
     StatusItem,
+    always,
 )
 from nmsd.imap.session import Session
 from nmsd.imap.state import State
@@ -37,7 +40,7 @@ class Tables:
         self.search_returns: dict[bytes, ReturnOption] = {}
         self.status_items: dict[bytes, StatusItem] = {}
         self.select_params: dict[bytes, SelectParam] = {}
-        self._listed = {state: [each for each in extensions if state in each.states] for state in State}
+        self._listed = {state: _runs(each for each in extensions if state in each.states) for state in State}
         for command in commands:
             _add(self.commands, command.name, command)
         for extension in extensions:
@@ -65,14 +68,30 @@ class Tables:
     def capabilities(self, session: Session) -> bytes:
         """What CAPABILITY lists for this session now."""
         names: list[bytes] = []
-        for extension in self._listed[session.state]:
-            if extension.when(session):
-                names.extend(extension.capabilities)
-                if extension.capability is not None:
-                    text = extension.capability(session)
+        for run in self._listed[session.state]:
+            if isinstance(run, bytes):
+                names.append(run)
+            elif run.when(session):
+                names.extend(run.capabilities)
+                if run.capability is not None:
+                    text = run.capability(session)
                     if text:
                         names.append(text)
         return b" ".join(names)
+
+
+def _runs(extensions: Iterable[Extension]) -> list[bytes | Extension]:
+    """The extensions in order; of those that are always advertised, and alike, only the names, joined: each greeting
+    and each login lists them."""
+    runs: list[bytes | Extension] = []
+    for is_fixed, group in groupby(extensions, lambda each: each.when is always and each.capability is None):
+        if not is_fixed:
+            runs.extend(group)
+            continue
+        names = [name for each in group for name in each.capabilities]
+        if names:
+            runs.append(b" ".join(names))
+    return runs
 
 
 def _add(table: dict[bytes, T], name: bytes, row: T) -> None:

@@ -219,10 +219,11 @@ class DirectoryGate:
 
     def know(self, user: User) -> None:
         """Remembers whose account is that of the user's entry."""
-        self._accounts.pop(user.dn.lower(), None)
+        dn = user.dn.lower()
+        self._accounts.pop(dn, None)
         while len(self._accounts) >= _MOST_ACCOUNTS:
             del self._accounts[next(iter(self._accounts))]  # the one that logged in least lately
-        self._accounts[user.dn.lower()] = user.account
+        self._accounts[dn] = user.account
 
     def _log_refusal(self, level: str, attempt: _Attempt, error: Exception) -> None:
         self.bad_logins += 1

@@ -44,6 +44,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         if kind != UNIX:
             # Accepted sockets inherit it: a peer that vanished without a word is found in the end.
             sock.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+        self._accepted = (int(sock.family), int(sock.type), sock.proto)  # plain numbers: no enum for each connection
         super().__init__(sock, handle=door.come_in)
 
     def full(self) -> bool:
@@ -61,7 +62,7 @@ class Listener(StreamServer):  # type: ignore[misc]
             fd, address = self.socket._accept()
         except (BlockingIOError, ConnectionAbortedError):
             return None
-        return Socket(self.family, self.socket.type, self.socket.proto, fileno=fd), address
+        return Socket(*self._accepted, fileno=fd), address
 
     def do_handle(self, sock: Socket, address: Any) -> None:
         """Passes it on, at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Engine:
     cache: OpenCache
     meter: Meter
     journal: Journal | None
+    lock: threading.Lock
+    """Held while an account, or its queue, is made."""
 
 
 class SqliteAccount:
@@ -65,12 +68,23 @@ class SqliteAccount:
         self._be_at(path)
 
     def _be_at(self, path: Path) -> None:
-        engine = self._engine
         self.path = path
-        queue = CommitQueue(
-            self.name, path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now, engine.journal
-        )
-        self._queue = MeteredQueue(queue, engine.meter)
+        self._queue: MeteredQueue | None = None
+
+    def _writes(self) -> MeteredQueue:
+        """The queue of its writes, made with the first: most logins write nothing."""
+        found = self._queue
+        if found is not None:
+            return found
+        engine = self._engine
+        with engine.lock:  # there is to be one, whichever threads write first
+            if self._queue is None:
+                queue = CommitQueue(
+                    self.name, self.path, engine.cache, engine.runtime, engine.announce, engine.limits, engine.now,
+                    engine.journal,
+                )  # fmt: skip
+                self._queue = MeteredQueue(queue, engine.meter)
+            return self._queue
 
     def exists(self) -> bool:
         return os.path.exists(self.path)
@@ -259,7 +273,7 @@ class SqliteAccount:
 
     def transact(self, operation: Callable[[Transaction], T]) -> T:
         """Runs an operation of the engine's own in the next transaction."""
-        return self._queue.run(operation)
+        return self._writes().run(operation)
 
     def _write(self, operation: Callable[[Transaction], T], weight: int = HEAVY, redoable: bool = False) -> T:
         try:
@@ -269,11 +283,11 @@ class SqliteAccount:
 
     def _run(self, operation: Callable[[Transaction], T], weight: int = HEAVY, redoable: bool = False) -> T:
         try:
-            return self._queue.run(operation, weight, redoable)
+            return self._writes().run(operation, weight, redoable)
         except NoSuchAccount:
             if not self.follow():
                 raise
-        return self._queue.run(operation, weight, redoable)
+        return self._writes().run(operation, weight, redoable)
 
 
 def _weight(prepared: Sequence[bodies.Prepared]) -> int:

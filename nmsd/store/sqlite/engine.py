@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,9 @@ from nmsd.store.sqlite.paths import name_of
 from nmsd.store.sqlite.redo import in_order
 from nmsd.store.sqlite.settings import Limits
 
+_LATEST: Final = 64
+"""So many accounts are kept, used or not: a login asks for one at the gate, and again when it is over."""
+
 _LOG: Final = logging.getLogger("nmsd.store")
 
 
@@ -53,14 +57,16 @@ class SqliteStore:
         cache = OpenCache(runtime, limits, now)
         meter = Meter(committed)
         partitions = partitions or Partitions({PRIMARY: root})
-        self._engine = Engine(root, partitions, runtime, announce, limits, now, digest, cache, meter, None)
-        self._accounts: WeakValueDictionary[str, SqliteAccount] = WeakValueDictionary()
         self._lock = threading.Lock()
+        self._engine = Engine(root, partitions, runtime, announce, limits, now, digest, cache, meter, None, self._lock)
+        self._accounts: WeakValueDictionary[str, SqliteAccount] = WeakValueDictionary()
+        self._latest: deque[SqliteAccount] = deque(maxlen=_LATEST)
         try:
             if journal and limits.journal_size:
                 opened = open_journal(root, limits.journal_size, runtime, self._replay)
                 self._engine = replace(self._engine, journal=opened)
                 self._accounts.clear()
+                self._latest.clear()
             else:
                 replay_journals(root, self._replay)
         except OSError as error:
@@ -92,6 +98,7 @@ class SqliteStore:
                 found = self._accounts.get(name)
                 if found is None or (found.path != path and not found.exists()):
                     found = self._accounts[name] = SqliteAccount(name, path, self._engine)
+                    self._latest.append(found)
         return found
 
     def accounts(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nmsd.directory.access import BadRule, host_name, judge, matches, parse_rules
 from nmsd.directory.api import User
-from nmsd.directory.users import admit
+from nmsd.directory.users import admit, checks
 from nmsd.model.errors import LoginRefused
 
 NAMES = {"192.0.2.1": "desk.example.com", "192.0.2.2": "example.com", "192.0.2.3": "printer", "203.0.113.9": ""}
@@ -149,6 +149,35 @@ def test_a_user_logs_in_from_his_domains_only() -> None:
     admit(tied, "imap", "198.51.100.7", name_of)
     with pytest.raises(LoginRefused, match="from there"):
         admit(tied, "imap", "203.0.113.9", name_of)
+
+
+@given(
+    status=st.sampled_from(("active", "overquota", "disabled", "")),
+    mail_host=st.sampled_from(("", "other.example.com")),
+    denied=st.frozensets(st.sampled_from(("imap", "pop"))),
+    rules=st.lists(st.sampled_from(("+imap:ALL", "-imap:ALL", "+pop:192.0.2.7", "", "nonsense")), max_size=2),
+    domains=st.lists(st.sampled_from(("192.0.2.7", "192.0.2.8", "")), max_size=2),
+    service=st.sampled_from(("imap", "imaps", "pop", "pops")),
+)
+def test_who_is_let_in_is_whom_no_check_refuses(
+    status: str, mail_host: str, denied: frozenset[str], rules: list[str], domains: list[str], service: str
+) -> None:
+    somebody = user(
+        status=status,
+        mail_host=mail_host,
+        denied_services=denied,
+        access_rules=tuple(rules),
+        access_domains=tuple(domains),
+    )
+    told = [check.refusal for check in checks(somebody, service, "192.0.2.7", name_of) if check.refusal]
+
+    try:
+        admit(somebody, service, "192.0.2.7", name_of)
+        refused = ""
+    except LoginRefused as error:
+        refused = str(error)
+
+    assert refused == (str(told[0]) if told else "")
 
 
 def test_rules_that_are_wrong_let_nobody_in() -> None:
