@@ -103,16 +103,25 @@ class Ousting:
         if not self._is_told:
             self._work.set()  # reading a file that has changed waits, and who waits must not be the hub
         now = self._clock()
+        ripe: list[str] = []
         while self._later:
             dn, due = next(iter(self._later.items()))  # the first is due first, or not much later
             if due > now:
                 break
             del self._later[dn]
-            if self._has_session(self._gate.account_of(dn)):
-                self._look_at(dn, False)
+            ripe.append(dn)
+        if ripe:
+            present = self._present()  # once for all of them: there may be thousands of both
+            for dn in ripe:
+                if self._gate.account_of(dn) in present:
+                    self._look_at(dn, False)
+
+    def _present(self) -> set[str]:
+        """The accounts that have sessions."""
+        return {session.account for session in self._guests() if session.account and not session.closed}
 
     def _anything(self) -> None:
-        accounts = {session.account for session in self._guests() if not session.closed}
+        accounts = self._present()
         mine = [dn for dn, account in self._gate.entries() if account in accounts]
         self._directory.only_these_count(set(mine))
         for dn in mine:
