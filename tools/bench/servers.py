@@ -18,6 +18,7 @@ import processes
 DOMAIN: Final = "example.com"
 PASSWORD: Final = "bench-password"
 HOST: Final = "127.0.0.1"
+_PROGRAM: Final = (sys.executable, "-P", "-m", "nmsd")  # -P: the installed nmsd, not sources where this is started
 
 
 class Server:
@@ -131,10 +132,10 @@ class Nmsd(Server):
         return [*self._nmsd(), "run"]
 
     def _nmsd(self) -> list[str]:
-        return [sys.executable, "-m", "nmsd", "-I", str(self.directory / "instance")]
+        return [*_PROGRAM, "-I", str(self.directory / "instance")]
 
     def prepare(self) -> None:
-        init = [sys.executable, "-m", "nmsd", "init", str(self.directory / "instance"), "--bind", HOST]
+        init = [*_PROGRAM, "init", str(self.directory / "instance"), "--bind", HOST]
         init += ["--domain", DOMAIN, "--port-offset", str(self.offset)]
         subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
         # A few users stand for many.
