@@ -62,14 +62,22 @@ class Engine:
 class SqliteAccount:
     """One account; see store.api.Account.  Holds no file open: the engine's cache does, for a while."""
 
-    def __init__(self, name: str, path: Path, engine: Engine) -> None:
+    def __init__(self, name: str, file: str, engine: Engine) -> None:
         self.name = name
         self._engine = engine
-        self._be_at(path)
+        self._be_at(file)
 
-    def _be_at(self, path: Path) -> None:
-        self.path = path
+    def _be_at(self, file: str) -> None:
+        self._file = file
+        self._path: Path | None = None  # made when it is asked for: most logins only look whether it is there
         self._queue: MeteredQueue | None = None
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        if self._path is None:
+            self._path = Path(self._file)
+        return self._path
 
     def _writes(self) -> MeteredQueue:
         """The queue of its writes, made with the first: most logins write nothing."""
@@ -87,7 +95,7 @@ class SqliteAccount:
             return self._queue
 
     def exists(self) -> bool:
-        return os.path.exists(self.path)
+        return os.path.exists(self._file)
 
     def partition(self) -> str:
         return self._engine.partitions.name_of(self.path)
@@ -105,7 +113,7 @@ class SqliteAccount:
         except OSError as error:
             raise translate_os(error, place) from error
         if path != self.path:
-            self._be_at(path)
+            self._be_at(str(path))
 
     def _make(self, place: Path, mailboxes_: Sequence[tuple[str, str]]) -> Path:
         """Makes the account's file, or finds it where another process has just made it; gives where it is."""
@@ -122,7 +130,7 @@ class SqliteAccount:
         path = self._engine.partitions.find(self.name)
         if path is None or path == self.path:
             return False
-        self._be_at(path)
+        self._be_at(str(path))
         return True
 
     # Mailboxes

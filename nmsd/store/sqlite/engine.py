@@ -93,11 +93,11 @@ class SqliteStore:
     def account(self, name: str) -> SqliteAccount:
         found = self._accounts.get(name)
         if found is None or (len(self._engine.partitions) > 1 and not found.exists()):
-            path = self._path(name)
+            file = self._file(name)
             with self._lock:
                 found = self._accounts.get(name)
-                if found is None or (found.path != path and not found.exists()):
-                    found = self._accounts[name] = SqliteAccount(name, path, self._engine)
+                if found is None or (str(found.path) != file and not found.exists()):
+                    found = self._accounts[name] = SqliteAccount(name, file, self._engine)
                     self._latest.append(found)
         return found
 
@@ -107,11 +107,14 @@ class SqliteStore:
     def partitions(self) -> tuple[str, ...]:
         return self._engine.partitions.names()
 
-    def _path(self, name: str) -> Path:
+    def _file(self, name: str) -> str:
         """Where the account is, or would be by default."""
         partitions = self._engine.partitions
         found = partitions.find(name) if len(partitions) > 1 else None
-        return found or partitions.place(name, "")
+        return partitions.file(name) if found is None else str(found)
+
+    def _path(self, name: str) -> Path:
+        return Path(self._file(name))
 
     def remove_account(self, name: str) -> None:
         path = self._path(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from nmsd.model.errors import UnknownPartition
-from nmsd.store.sqlite.paths import database_path, database_paths, make_directory
+from nmsd.store.sqlite.paths import database_file, database_path, database_paths, make_directory
 
 PRIMARY: Final = "primary"
 _LOCK: Final = ".partitions.lock"
@@ -40,13 +40,20 @@ class Partitions:
 
     def place(self, account: str, nickname: str) -> Path:
         """Where a new account's file is to be; '' is the default partition.  Raises UnknownPartition."""
+        return database_path(self._root(account, nickname), account)
+
+    def file(self, account: str) -> str:
+        """`place` in the default partition, as a string.  Raises UnknownPartition."""
+        return database_file(self._root(account, ""), account)
+
+    def _root(self, account: str, nickname: str) -> Path:
         root = self._roots.get(nickname.lower() or self.default)
         if root is None:
             raise UnknownPartition(
                 f"{account}: there is no partition {nickname!r}; set store.partition.{nickname.lower()}.path, or mend"
                 " mailMessageStore in the user's entry"
             )
-        return database_path(root, account)
+        return root
 
     def find(self, account: str) -> Path | None:
         """Where an account's file is, if there is one."""
