@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from nmsd.config.problem import Problem
 
@@ -97,7 +97,8 @@ class Config:
         self.instance = instance
 
     def __getitem__(self, setting: Setting[T]) -> T:
-        return cast(T, self._values.get(setting.name, setting.default))
+        found: T = self._values.get(setting.name, setting.default)
+        return found
 
     def family(self, family: Family[T]) -> dict[str, T]:
         """The values of those of a family that some source sets, by their own names."""
