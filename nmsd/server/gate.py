@@ -179,15 +179,15 @@ class DirectoryGate:
             for each in {own.dn: own, user.dn: user}.values():
                 admit(each, attempt.service, attempt.address, self.name_of)
             self.last_word(user, attempt.login)
-        except (BadCredentials, LoginRefused) as error:
-            self._log_refusal("Notice", attempt, error)
+        except (BadCredentials, LoginRefused) as refused:
+            self._log_refusal("Notice", attempt, refused)
             raise
-        except AmbiguousEntry as error:
-            self._log_refusal("Notice", attempt, error)
-            raise BadCredentials(str(error)) from None
-        except DirectoryUnavailable as error:
+        except AmbiguousEntry as ambiguous:
+            self._log_refusal("Notice", attempt, ambiguous)
+            raise BadCredentials(str(ambiguous)) from None
+        except DirectoryUnavailable as away:
             # The directory tells once that it is down; what it tells is not for clients.
-            self._log_refusal("Information", attempt, error)
+            self._log_refusal("Information", attempt, away)
             raise DirectoryUnavailable(_AWAY) from None
         account = self._store.account(user.account)
         if not account.exists():

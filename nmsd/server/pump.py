@@ -77,7 +77,8 @@ class Pump:
     def receive(self, sock: Socket) -> bytes:
         """What is there to be read, at most READ_BYTES; b'' at the end of file.  Raises WANT_READ, WANT_WRITE,
         OSError."""
-        return bytes(self._view[: sock.recv_into(self._buffer)])
+        count = sock.recv_into(self._buffer)  # mypyc would do it twice within the slice
+        return bytes(self._view[:count])
 
     def opened(self) -> int:
         """How many sessions there ever were."""
