@@ -34,7 +34,6 @@ ROOT: Final = HERE.parents[1]
 SUFFIX: Final = "dc=example,dc=com"
 PEOPLE: Final = f"ou=People,{SUFFIX}"
 SERVICE_DN: Final = f"cn=reader,{SUFFIX}"
-CLIENTS: Final = 16
 WARM_UP: Final = 6  # rounds after which nearly every process, of a few, has seen every user
 
 
@@ -178,8 +177,10 @@ class LdapDovecot(Dovecot):
 KINDS: Final[dict[str, Callable[[str, Path, int, list[str]], Server]]] = {"nmsd": LdapNmsd, "dovecot": LdapDovecot}
 
 
-def logins(server: Server, slapd: Slapd, users: list[str], select: bool = False) -> tuple[Figure, float]:
-    """Each of the users logs in once and out again, CLIENTS of them at a time; the figure, and slapd's processor time
+def logins(
+    server: Server, slapd: Slapd, users: list[str], clients: int = 16, select: bool = False
+) -> tuple[Figure, float]:
+    """Each of the users logs in once and out again, `clients` of them at a time; the figure, and slapd's processor time
     for one login in µs."""
     score = Score()
     left = iter(users)
@@ -197,7 +198,7 @@ def logins(server: Server, slapd: Slapd, users: list[str], select: bool = False)
             score.done += 1
 
     cpu, theirs = server.cpu(), slapd.cpu()
-    total = run(server.imap, [script() for _ in range(CLIENTS)])
+    total = run(server.imap, [script() for _ in range(clients)])
     cpu, theirs = server.cpu() - cpu, slapd.cpu() - theirs
     figure = Figure(
         score.done / total.seconds,
@@ -214,9 +215,10 @@ def logins(server: Server, slapd: Slapd, users: list[str], select: bool = False)
 @click.option("--users", default=3000, show_default=True, help="Users in the directory.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds of logins that are remembered.")
 @click.option("--processes", "workers", default=1, show_default=True, help="nmsd's; Dovecot takes what it wants.")
+@click.option("--clients", default=16, show_default=True, help="Logins at the same time.")
 @click.option("--servers", "server_names", default="", help=f"Of {', '.join(KINDS)}; else all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
-def main(users: int, rounds: int, workers: int, server_names: str, as_json: bool) -> None:
+def main(users: int, rounds: int, workers: int, clients: int, server_names: str, as_json: bool) -> None:
     """Logs every user of an OpenLDAP server in, once nothing is remembered and then from memory."""
     LdapNmsd.workers = workers
     names = [name for name in server_names.split(",") if name] or list(KINDS)
@@ -236,11 +238,11 @@ def main(users: int, rounds: int, workers: int, server_names: str, as_json: bool
                     server.start()
                     logins(server, slapd, slapd.users, select=True)  # makes mailboxes
                     server.restart()
-                    results["uncached"][name], at_slapd = logins(server, slapd, slapd.users)
+                    results["uncached"][name], at_slapd = logins(server, slapd, slapd.users, clients)
                     print(f"{name}: slapd took {at_slapd:.0f} µs for a login that is not cached", file=sys.stderr)
                     if workers > 1:  # each process remembers for itself
                         logins(server, slapd, slapd.users * WARM_UP)
-                    results["cached"][name], _ = logins(server, slapd, slapd.users * rounds)
+                    results["cached"][name], _ = logins(server, slapd, slapd.users * rounds, clients)
                 finally:
                     server.stop()
         finally:
@@ -248,7 +250,7 @@ def main(users: int, rounds: int, workers: int, server_names: str, as_json: bool
     if as_json:
         print(json.dumps({case: {name: each.as_dict() for name, each in row.items()} for case, row in results.items()}))
         return
-    grid = Table(title=f"IMAP logins of {users} users in OpenLDAP, {CLIENTS} clients")
+    grid = Table(title=f"IMAP logins of {users} users in OpenLDAP, {clients} clients")
     for column in ("logins", *names, "nmsd : dovecot"):
         grid.add_column(column)
     for case, row in results.items():
