@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from nmsd.config.services import IMAP, host_name
 from nmsd.config.setting import Config
@@ -35,8 +36,6 @@ class ImapService:
         now: Callable[[], float],
     ) -> None:
         self._shared = Shared(config, store, gate, changes, log, now)
-        self._banner = b""
-        self._banner_of: tuple[str, str, int] | None = None
 
     @property
     def tally(self) -> Tally:
@@ -46,10 +45,8 @@ class ImapService:
     def open(self, peer: Peer, session_id: str) -> ImapConversation:
         """A conversation for a new connection."""
         shared = self._shared
-        parts = (shared.config[IMAP.banner], host_name(shared.config), int(shared.now()))
-        if parts != self._banner_of:  # all who come within one second are greeted alike
-            self._banner, self._banner_of = _banner(*parts), parts
-        return ImapConversation(Session(shared, peer, session_id), TABLES, self._banner)
+        banner = _banner(shared.config[IMAP.banner], host_name(shared.config), int(shared.now()))
+        return ImapConversation(Session(shared, peer, session_id), TABLES, banner)
 
     def busy(self) -> bytes:
         """What a client hears for whom there is no room (RFC 5530 §3)."""
@@ -60,6 +57,7 @@ class ImapService:
         return b"* BYE Connections from your address are not taken\r\n"
 
 
+@lru_cache(maxsize=1)  # all who come within one second are greeted alike
 def _banner(template: str, host: str, now: int) -> bytes:
     date = write_date_time(Instant(now)).decode("ascii").strip()
     return expand_banner(template, host=host, protocol="IMAP4", date=date).encode("ascii", "replace")
