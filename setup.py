@@ -36,6 +36,11 @@ COMPILED = (
     "nmsd/server/throttle.py",
     "nmsd/server/board.py",
     "nmsd/server/bus.py",
+    "nmsd/server/commands.py",
+    "nmsd/server/worker.py",
+    "nmsd/server/sessionlog.py",
+    "nmsd/server/oust.py",
+    "nmsd/log/event.py",
     "nmsd/store/sqlite/paths.py",
     "nmsd/store/sqlite/partitions.py",
 )

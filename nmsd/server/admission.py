@@ -14,9 +14,9 @@ from nmsd.config.clients import Client, NameOf, Rule, Verdict, judge
 from nmsd.config.setting import Config
 from nmsd.directory.api import User
 from nmsd.model.errors import LoginRefused
+from nmsd.server.commands import present_work
 from nmsd.server.crowd import Crowd
 from nmsd.server.names import Names, NotKnownYet
-from nmsd.server.pool import present_work
 from nmsd.server.session import Session
 from nmsd.wire.protocol import Log, Peer
 

@@ -24,11 +24,12 @@ from nmsd.server.admission import Admission
 from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
+from nmsd.server.commands import CommandPool
 from nmsd.server.crowd import Crowd
 from nmsd.server.inquiry import Answer, Inquiry
 from nmsd.server.limits import Budget, fit, shortages
 from nmsd.server.names import Names
-from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.pool import SessionPool
 from nmsd.server.pump import Pump
 from nmsd.server.runtime import GeventRuntime
 from nmsd.server.sessionlog import SessionLog
@@ -118,7 +119,7 @@ def run(
     pump = Pump(
         opened.service,
         sessions=SessionPool(budget.sessions),
-        commands=CommandPool(config[settings.max_threads], turns, log),
+        commands=CommandPool(config[settings.max_threads], log),
         turns=turns,
         bus=bus,
         certificates=certificates,

@@ -8,7 +8,8 @@ from typing import Any
 from gevent.hub import get_hub
 
 from nmsd.server.bus import Bus
-from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.commands import CommandPool
+from nmsd.server.pool import SessionPool
 from nmsd.server.session import READ_BYTES, Session
 from nmsd.server.stream import Socket
 from nmsd.server.tls import Certificates

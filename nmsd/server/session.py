@@ -478,6 +478,8 @@ class Session:
         if self._watched:
             self._pump.bus.unwatch(self._watched, self)
             self._watched = ""
+        if self.peer.tls:
+            say_goodbye(self._sock)
         _close(self._sock)
         if self.trace is not None:
             self.trace.end(reason)
@@ -494,7 +496,6 @@ class Session:
 
 
 def _close(sock: Socket) -> None:
-    say_goodbye(sock)
     try:
         # Input that was never read would make the kernel reset the connection and the last words be lost.
         sock.recv(READ_BYTES)

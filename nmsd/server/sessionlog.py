@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nmsd.server.pool import present_work
+from nmsd.server.commands import present_work
 from nmsd.server.session import Session
 
 if TYPE_CHECKING:

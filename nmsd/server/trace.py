@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from nmsd.config.setting import Config
-from nmsd.server.pool import present_work
+from nmsd.server.commands import present_work
 from nmsd.server.scripts import Script, open_script
 from nmsd.server.session import Session
 from nmsd.server.trace_settings import EXPIRY, MAX_SIZE, MAX_TIME

@@ -19,8 +19,8 @@ from nmsd.config.launch import Listener as Inherited
 from nmsd.server import board as boards
 from nmsd.server.admission import Admission, Answer
 from nmsd.server.board import Board
+from nmsd.server.commands import Work
 from nmsd.server.listener import ALONE, SHARED, Listener
-from nmsd.server.pool import Work
 from nmsd.server.pump import Pump
 from nmsd.server.session import Session
 from nmsd.server.status import StatusPipe

@@ -33,8 +33,9 @@ from nmsd.store.sqlite.paths import name_of
 from nmsd.store.sqlite.redo import in_order
 from nmsd.store.sqlite.settings import Limits
 
-_LATEST: Final = 64
-"""So many accounts are kept, used or not: a login asks for one at the gate, and again when it is over."""
+_LATEST: Final = 4096
+"""So many accounts are kept, used or not, for some 400 bytes each: a login asks for one at the gate, and again when it
+is over, and clients that look for mail every few minutes come back."""
 
 _LOG: Final = logging.getLogger("nmsd.store")
 

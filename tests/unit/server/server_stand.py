@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from nmsd.server.announce import SocketDirectory
 from nmsd.server.board import Board
 from nmsd.server.bus import Bus
-from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.commands import CommandPool
+from nmsd.server.pool import SessionPool
 from nmsd.server.pump import Pump
 from nmsd.server.session import Session
 from nmsd.server.timer import Timer
@@ -94,7 +95,7 @@ class Stand:
         self.bus = Bus(self.board, SocketDirectory(str(instance / "bus")), os.getpid(), self.turns)
         self.service = EchoService(bus=self.bus)
         self.sessions = SessionPool(100_000)
-        self.commands = CommandPool(threads, self.turns, self.log)
+        self.commands = CommandPool(threads, self.log)
         self.pump = Pump(
             self.service,
             sessions=self.sessions,

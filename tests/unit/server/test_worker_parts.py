@@ -17,8 +17,9 @@ from gevent.event import Event
 from nmsd.config.services import IMAP
 from nmsd.config.setting import Config
 from nmsd.server import settings
+from nmsd.server.commands import CommandPool
 from nmsd.server.limits import fit, shortages
-from nmsd.server.pool import CommandPool, SessionPool
+from nmsd.server.pool import SessionPool
 from nmsd.server.runtime import GeventRuntime
 from nmsd.server.status import StatusPipe
 from nmsd.server.turns import SLICE_S, Turns
@@ -267,7 +268,7 @@ class Job:
 
 def test_a_larger_command_pool_starts_what_was_waiting() -> None:
     event = Event()
-    pool = CommandPool(1, Turns(), EventList())
+    pool = CommandPool(1, EventList())
     done: list[int] = []
     for number in range(4):
         pool.submit(Job(pool, lambda number=number: (event.wait(), done.append(number))))
@@ -284,7 +285,7 @@ def test_a_larger_command_pool_starts_what_was_waiting() -> None:
 
 def test_work_that_fails_is_logged_and_its_greenlet_goes_on() -> None:
     log = EventList()
-    pool = CommandPool(1, Turns(), log)
+    pool = CommandPool(1, log)
     done = Event()
     pool.submit(Job(pool, lambda: 1 / 0))
     pool.submit(Job(pool, done.set))
