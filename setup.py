@@ -39,6 +39,7 @@ COMPILED = (
     "nmsd/server/commands.py",
     "nmsd/server/worker.py",
     "nmsd/server/sessionlog.py",
+    "nmsd/server/stream.py",
     "nmsd/server/oust.py",
     "nmsd/log/event.py",
     "nmsd/store/sqlite/paths.py",

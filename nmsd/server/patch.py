@@ -11,6 +11,9 @@ from typing import Final
 
 from gevent import monkey
 
+SslWantRead = plain_ssl.SSLWantReadError
+SslWantWrite = plain_ssl.SSLWantWriteError
+
 SWITCH_INTERVAL_S: Final = 0.001  # a native thread that computes may hold the event loop up for so long, not for 5 ms
 
 

@@ -28,7 +28,12 @@ class SessionPool(Pool):  # type: ignore[misc]
         Group.add(self, session)
         self.on_come(session)
 
-    def _discard(self, session: Any) -> None:
+    def full(self) -> bool:
+        """Whether there is no slot free."""
+        return len(self.greenlets) >= int(self.size)
+
+    def discard(self, session: Any) -> None:
+        """Takes the slot back: a session is no greenlet, and has nothing to be unlinked from."""
         Group._discard(self, session)
         self.on_leave(session)
 

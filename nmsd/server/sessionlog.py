@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nmsd.server.commands import present_work
@@ -16,6 +17,7 @@ class SessionLog:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._enabled: Callable[[str], bool] = getattr(log, "enabled", lambda level: True)
 
     @property
     def dropped(self) -> int:
@@ -24,6 +26,8 @@ class SessionLog:
 
     def __call__(self, level: str, category: str, text: str, **fields: Any) -> None:
         """Tells an event."""
+        if not self._enabled(level):
+            return
         if "session" not in fields:
             work = present_work()
             if isinstance(work, Session):

@@ -6,19 +6,16 @@ The same for TCP and TLS: both kinds of socket raise what is in WANT_READ and WA
 from __future__ import annotations
 
 from _socket import IPPROTO_TCP, TCP_INFO, socket
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gevent.socket import wait_read, wait_write
 
-if TYPE_CHECKING:
-    import ssl
-else:
-    from nmsd.server.patch import plain_ssl as ssl
+from nmsd.server.patch import SslWantRead, SslWantWrite
 
 Socket = socket
 
-WANT_READ: Final = (BlockingIOError, ssl.SSLWantReadError)
-WANT_WRITE: Final = (BlockingIOError, ssl.SSLWantWriteError)
+WANT_READ: Final = (BlockingIOError, SslWantRead)
+WANT_WRITE: Final = (BlockingIOError, SslWantWrite)
 
 
 _ESTABLISHED: Final = 1

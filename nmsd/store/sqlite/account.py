@@ -95,7 +95,7 @@ class SqliteAccount:
             return self._queue
 
     def exists(self) -> bool:
-        return os.path.exists(self._file)
+        return os.access(self._file, os.F_OK)
 
     def partition(self) -> str:
         return self._engine.partitions.name_of(self.path)
