@@ -146,19 +146,25 @@ def checks(user: User, service: str, address: str, name_of: NameOf = host_name) 
     words = "This account may not use this service"
     yield rule("denied services", ", ".join(sorted(user.denied_services)) or "none", denied, words)
     found = " $ ".join(user.access_rules) or "none"
+    wrong = ""
     try:
         verdict = judge(parse_rules(user.access_rules), service, address, name_of)
     except BadRule as error:
-        yield rule("access rules", found, True, f"This account's access rules are wrong: {error}")
+        wrong = f"This account's access rules are wrong: {error}"
+    if wrong:
+        yield rule("access rules", found, True, wrong)
         return
     if user.access_rules:
         found += f"; decided by {verdict.rule}" if verdict.rule else "; none of them matches"
     yield rule("access rules", found, not verdict.allowed, "This account may not use this service from there")
     found = ", ".join(user.access_domains) or "any"
+    near = False
     try:
         near = not user.access_domains or any(matches(text, address, name_of) for text in user.access_domains)
     except BadRule as error:
-        yield rule("access domains", found, True, f"This account's access rules are wrong: {error}")
+        wrong = f"This account's access rules are wrong: {error}"
+    if wrong:
+        yield rule("access domains", found, True, wrong)
         return
     yield rule("access domains", found, not near, "This account may not be used from there")
 

@@ -133,17 +133,17 @@ class ImapConversation:
         """Logs the client in by its certificate (RFC 9051 §7.1.4); it may still give a password if that fails."""
         session = self.session
         entrance = session.entrance()
+        status = b"OK"
         try:
             entrance.greet()
             assert entrance.user is not None
             session.log_in(entrance.user)
+            self.user = entrance.user.account
+            status = b"PREAUTH"
         except NmsdError as error:
             if not isinstance(error, DirectoryError):  # the gate tells of those
                 session.shared.log("Warning", "Store", str(error), session=session.id)
-            yield self._greet(b"OK")
-            return
-        self.user = entrance.user.account
-        yield self._greet(b"PREAUTH")
+        yield self._greet(status)
 
     def feed(self, data: bytes) -> None:
         """Takes what arrived; b'' at the end of file."""
@@ -381,6 +381,8 @@ class ImapConversation:
         status = b"OK"
         code = b""
         text = ""
+        complaint = ""
+        farewell = b""
         done = Done()
         try:
             outcome = yield from answer
@@ -403,13 +405,9 @@ class ImapConversation:
             if code in _LIMIT_CODES:
                 self._note_limit(text)
         except BadSyntax as bad:
-            self._reset()
-            yield from self._bad_answer(tag, f"{command.name.decode()}: {bad}", command.name)
-            return
+            complaint = f"{command.name.decode()}: {bad}"
         except Bye as bye:
-            yield self._bye(bye.text, bye.code)
-            yield Control.CLOSE
-            return
+            farewell = self._bye(bye.text, bye.code)
         except NmsdError as error:
             refusal = as_no(error)
             if not isinstance(error, DirectoryError):  # the gate tells of those
@@ -426,6 +424,13 @@ class ImapConversation:
         finally:
             if self._continue is None:
                 self._reset()
+        if farewell:
+            yield farewell
+            yield Control.CLOSE
+            return
+        if complaint:
+            yield from self._bad_answer(tag, complaint, command.name)
+            return
         session.shared.tally.count(command.name, status)
         if session.user is not None:
             self.user = session.user.account  # PROXYAUTH makes it another
@@ -444,15 +449,17 @@ class ImapConversation:
     def _tell(self, may_expunge: bool, own: frozenset[int] = frozenset()) -> Generator[Output, None, bool]:
         """What is new in the selected mailbox; False where that is its end, and the session's.  What cannot be read now
         is told later: the command has come to its end all the same."""
+        farewell = b""
         try:
             yield from sync(self.session, may_expunge, own)
         except Bye as bye:
-            yield self._bye(bye.text, bye.code)
-            yield Control.CLOSE
-            return False
+            farewell = self._bye(bye.text, bye.code)
         except NmsdError as error:
             self.session.shared.log("Warning", "Store", str(error), session=self.session.id, user=self.user)
-        return True
+        if farewell:
+            yield farewell
+            yield Control.CLOSE
+        return not farewell
 
     def _say_bad(self, tag: bytes, text: str) -> Job:
         return Job(self._bad_answer(tag, text), True)

@@ -69,16 +69,16 @@ class PopConversation(LineConversation):
         """Logs the client in by its certificate; it may still give a password if that fails."""
         session = self._session
         entrance = session.entrance()
+        greeting = self._greeting
         try:
             entrance.greet()
             session.enter(entrance)
+            self._note_user()
+            greeting = logged_in(session)
         except (Err, NmsdError) as error:
             if not isinstance(error, DirectoryError):  # the gate tells of those
                 session.shared.log("Information", "Store", f"not logged in by certificate: {error}", session=session.id)
-            yield self._greeting
-            return
-        self._note_user()
-        yield logged_in(session)
+        yield greeting
 
     def next_job(self) -> Job | None:
         """The next command's work, or None until its line is complete."""

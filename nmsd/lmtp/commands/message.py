@@ -73,14 +73,17 @@ def finish(session: Session) -> Answer:
     content = session.open_content()
     recipients = session.recipients
     try:
+        message: NewMessage | None = None
+        reply: Reply | None = None
         try:
             message = NewMessage(content.finish(), Instant(int(session.shared.now())))
         except Refusal as refusal:
-            for recipient in recipients:
-                yield _report(session, content, recipient, refusal.reply)
-            return
+            reply = refusal.reply
         for recipient in recipients:
-            yield _deliver(session, content, recipient, message)
+            if message is not None:
+                yield _deliver(session, content, recipient, message)
+            elif reply is not None:
+                yield _report(session, content, recipient, reply)
     finally:
         session.reset()
         if session.state != State.CLOSED:

@@ -83,9 +83,12 @@ def _send(session: Session, number: int, status: bytes, lines: int | None) -> An
     offset = len(header)
     yield status + stuffer.write(_presentable(session, header))
     while lines is None or lines > 0:
+        piece: bytes | None = None
         try:
             piece = maildrop.read(number, offset)
         except Gone:
+            pass
+        if piece is None:
             # The end mark would make half a message look whole.
             yield Control.CLOSE
             return
