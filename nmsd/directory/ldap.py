@@ -234,8 +234,7 @@ class LdapDirectory:
             if old is not None and old.is_another(new):
                 is_gone = not self._traces.has_just_bound(dn)
             elif old is not None:
-                unseen_counts = self._config[settings.UNSEEN] == "password"
-                is_new = self._traces.is_new_password(dn, old, new, pushed, unseen_counts)
+                is_new = self._traces.is_new_password(dn, old, new, pushed, self._config[settings.UNSEEN])
             self._traces.drop(dn)
             self._traces.replace(user.dn, new)
         return Standing(user if user.account == account and not is_gone else None, is_new)

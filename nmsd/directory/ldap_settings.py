@@ -11,6 +11,7 @@ from typing import Any, Final
 from nmsd.config import kinds
 from nmsd.config.ldap_address import LDAP_PORT, Address, parse_address, servers
 from nmsd.config.setting import Config, Kind, Section, Setting
+from nmsd.directory.ldap_trace import ANY, OTHER, PASSWORD
 
 
 def _filter(words: str) -> Kind[str]:
@@ -231,12 +232,14 @@ PUSH: Final = Setting(
 )
 UNSEEN: Final = Setting(
     "local.ugldapunseen",
-    kinds.choice("password", "other"),
-    "password",
+    kinds.choice(PASSWORD, OTHER, ANY),
+    PASSWORD,
     "What it is taken for when the directory says that an entry changed, and nothing changed in it that"
     " local.ugldapbinddn may read. By default for a new password, which ends the user's sessions; say other for a"
     " directory that changes hidden attributes at every login, and have it show when passwords were changed"
-    " (local.ugattr.passwordtime).",
+    " (local.ugattr.passwordtime). Say any to have every change of an entry end its user's sessions, as long as it"
+    " shows neither that time nor the password's hash: so no new password goes unnoticed that came together with"
+    " something else.",
 )
 REFERRALS: Final = Setting(
     "local.ugldapreferrals",

@@ -25,6 +25,12 @@ VERSION: Final = ("entrycsn", "modifytimestamp", "whenchanged")
 ATTRIBUTES: Final = (*IDENTITY, *VERSION)
 """To be asked for by name: servers show them to nobody who does not."""
 
+PASSWORD: Final = "password"
+OTHER: Final = "other"
+ANY: Final = "any"
+"""What a change is taken for in which no mark of the password is to be seen: for a new password if nothing else changed
+that may be seen, never, or always."""
+
 _MOST: Final = 100_000
 _SAME_SECOND_S: Final = 1.5  # time stamps have whole seconds
 _SKEW_S: Final = 5.0  # and are of another machine's clock
@@ -131,19 +137,19 @@ class Traces:
             if key not in dns:
                 self._seen[key] = replace(seen, is_stale=True)
 
-    def is_new_password(self, dn: str, old: Seen, new: Seen, pushed: bool, unseen_counts: bool) -> bool:
-        """Whether the password is another one now.  `pushed`: the server said that the entry changed; `unseen_counts`:
-        what we may not see is taken for it."""
+    def is_new_password(self, dn: str, old: Seen, new: Seen, pushed: bool, unseen: str) -> bool:
+        """Whether the password is another one now.  `pushed`: the server said that the entry changed; `unseen`: what is
+        taken for it where neither its time nor itself may be seen (`local.ugldapunseen`)."""
         if old.version == new.version and not (pushed and self._may_be_later(dn, old, new)):
             return False
         (old_time, old_words), (new_time, new_words) = old.marks, new.marks
         if old_time or new_time:
             return old_time != new_time
-        if not (old.shown and new.shown):
-            return old.known == new.known and unseen_counts
-        if old_words or new_words:
+        is_all_seen = bool(old.shown and new.shown)
+        if is_all_seen and (old_words or new_words):
             return old_words != new_words
-        return old.shown == new.shown and unseen_counts
+        is_unseen = old.shown == new.shown if is_all_seen else old.known == new.known
+        return unseen == ANY or (unseen == PASSWORD and is_unseen)
 
     def _may_be_later(self, dn: str, old: Seen, new: Seen) -> bool:
         """Whether a version that is the same may hide another change: within the same second, or without any.

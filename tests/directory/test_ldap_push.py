@@ -183,6 +183,24 @@ def test_hidden_changes_are_no_new_password_where_the_setting_says_so(
         server.delete("hidden")
 
 
+def test_any_change_may_be_taken_for_a_new_password_as_long_as_nothing_tells_them_apart(
+    server: DirectoryServer, make_stand: MakeStand
+) -> None:
+    stand = make_stand(server.url, **{"local.ugldapunseen": "any", "local.ugattr.passwordtime": ["description"]})
+    server.add(person("doubted"))
+    try:
+        stand.directory.find("doubted")
+        stand_of(stand, "doubted")
+        server.replace("doubted", "telephoneNumber", "+1 234")  # and perhaps, at the same time, the password
+        assert stand_of(stand, "doubted") == "new password"
+        server.replace("doubted", "description", "20260101000000Z")
+        assert stand_of(stand, "doubted") == "new password"
+        server.replace("doubted", "telephoneNumber", "+1 567")
+        assert stand_of(stand, "doubted") == "same"
+    finally:
+        server.delete("doubted")
+
+
 def test_where_nothing_is_pushed_the_next_look_up_tells_of_the_change(
     server: DirectoryServer, make_stand: MakeStand
 ) -> None:
