@@ -58,11 +58,7 @@ class View:
 
     def seqs(self, uids: UidSet) -> UidSet:
         """The sequence numbers of `uids`, all of them members of this view."""
-        numbers: list[tuple[int, int]] = []
-        for low, high in uids.ranges():
-            first = self.seq(low)
-            numbers.append((first, first + high - low))
-        return UidSet(numbers)
+        return self.uids.positions(uids)
 
     def select(self, text: bytes, by_uid: bool) -> UidSet:
         """The UIDs that a sequence set names in this view.  Raises BadSyntax for a sequence number that is no

@@ -114,6 +114,33 @@ class UidSet:
             return 0
         return self._sums()[position] + number - self._starts[position] + 1
 
+    def positions(self, members: UidSet) -> UidSet:
+        """The positions, counted from 1, of `members`, all of which are in this set."""
+        starts: list[int] = []
+        ends: list[int] = []
+        sums = self._sums()
+        position = 0
+        for low, high in zip(members._starts, members._ends):
+            while self._ends[position] < low:
+                position += 1
+            first = sums[position] + low - self._starts[position] + 1
+            if ends and first == ends[-1] + 1:  # what was between them is not in this set
+                ends[-1] = first + high - low
+            else:
+                starts.append(first)
+                ends.append(first + high - low)
+        return _made(starts, ends)
+
+    def numbers(self) -> list[int]:
+        """All members, ascending; for whoever needs them all at once, quicker than one by one."""
+        found: list[int] = []
+        for low, high in zip(self._starts, self._ends):
+            if low == high:
+                found.append(low)
+            else:
+                found.extend(range(low, high + 1))
+        return found
+
     def numbered(self) -> Iterator[tuple[int, int]]:
         """(position from 1, member) pairs, ascending."""
         return enumerate(self, 1)
@@ -131,27 +158,35 @@ class UidSet:
         """The members from `low` to `high`, inclusive."""
         first = bisect_left(self._ends, low)
         last = bisect_right(self._starts, high)
-        return UidSet((max(self._starts[i], low), min(self._ends[i], high)) for i in range(first, last))
+        if first >= last or low > high:
+            return UidSet()
+        starts, ends = list(self._starts[first:last]), list(self._ends[first:last])
+        starts[0] = max(starts[0], low)
+        ends[-1] = min(ends[-1], high)
+        return _made(starts, ends)
 
     def __or__(self, other: UidSet) -> UidSet:
         return UidSet(self.ranges() + other.ranges())
 
     def __and__(self, other: UidSet) -> UidSet:
-        found: list[tuple[int, int]] = []
+        starts: list[int] = []
+        ends: list[int] = []
         i = j = 0
         while i < len(self._starts) and j < len(other._starts):
             low = max(self._starts[i], other._starts[j])
             high = min(self._ends[i], other._ends[j])
             if low <= high:
-                found.append((low, high))
+                starts.append(low)
+                ends.append(high)
             if self._ends[i] < other._ends[j]:
                 i += 1
             else:
                 j += 1
-        return UidSet(found)
+        return _made(starts, ends)
 
     def __sub__(self, other: UidSet) -> UidSet:
-        left: list[tuple[int, int]] = []
+        starts: list[int] = []
+        ends: list[int] = []
         j = 0
         for low, high in zip(self._starts, self._ends):
             while j < len(other._starts) and other._ends[j] < low:
@@ -159,24 +194,34 @@ class UidSet:
             k = j
             while k < len(other._starts) and other._starts[k] <= high:
                 if other._starts[k] > low:
-                    left.append((low, other._starts[k] - 1))
+                    starts.append(low)
+                    ends.append(other._starts[k] - 1)
                 low = other._ends[k] + 1
                 k += 1
             if low <= high:
-                left.append((low, high))
-        return UidSet(left)
+                starts.append(low)
+                ends.append(high)
+        return _made(starts, ends)
 
 
 def _from_sorted(numbers: Iterable[int]) -> UidSet:
-    ranges: list[tuple[int, int]] = []
-    low = high = -1
+    starts: list[int] = []
+    ends: list[int] = []
+    last = -1
     for number in numbers:
-        if number == high + 1 and low >= 0:
-            high = number
-        else:
-            if low >= 0:
-                ranges.append((low, high))
-            low = high = number
-    if low >= 0:
-        ranges.append((low, high))
-    return UidSet(ranges)
+        if number != last + 1 or not starts:
+            if starts:
+                ends.append(last)
+            starts.append(number)
+        last = number
+    if starts:
+        ends.append(last)
+    return _made(starts, ends)
+
+
+def _made(starts: list[int], ends: list[int]) -> UidSet:
+    """From ranges that are as they are kept: ascending, disjoint, never adjacent."""
+    found = UidSet()
+    found._starts = tuple(starts)
+    found._ends = tuple(ends)
+    return found

@@ -25,11 +25,20 @@ def test_union_intersection_and_difference(left: set[int], right: set[int]) -> N
     assert set(UidSet.of(left) - UidSet.of(right)) == left - right
 
 
-@given(numbers)
-def test_ranges_are_disjoint_ascending_and_never_adjacent(members: set[int]) -> None:
-    ranges = UidSet.of(members).ranges()
-    for (_low, high), (low, _high) in pairwise(ranges):
-        assert high + 1 < low
+@given(numbers, numbers, st.integers(0, 70), st.integers(0, 70))
+def test_ranges_are_disjoint_ascending_and_never_adjacent(left: set[int], right: set[int], low: int, high: int) -> None:
+    one, other = UidSet.of(left), UidSet.of(right)
+    for uids in (one, one | other, one & other, one - other, one.between(low, high), one.positions(one & other)):
+        for (_low, high_), (low_, _high) in pairwise(uids.ranges()):
+            assert high_ + 1 < low_
+        assert all(low_ <= high_ for low_, high_ in uids.ranges())
+
+
+@given(numbers, numbers)
+def test_members_have_positions(members: set[int], others: set[int]) -> None:
+    uids, some = UidSet.of(members), UidSet.of(members & others)
+    assert list(uids.positions(some)) == [uids.index(uid) for uid in some]
+    assert some.numbers() == list(some)
 
 
 @given(numbers)
