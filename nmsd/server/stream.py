@@ -57,7 +57,8 @@ def send_all(sock: Socket, data: bytes | memoryview, seconds: float) -> None:
     """Sends all of `data`.  Raises TimedOut when the peer takes nothing for `seconds`, OSError when it is gone."""
     rest = memoryview(data)
     while True:
-        rest = rest[send_some(sock, rest) :]
+        count = send_some(sock, rest)  # mypyc would do it twice within the slice
+        rest = rest[count:]
         if not rest:
             return
         wait_until_writable(sock, seconds)

@@ -66,6 +66,23 @@ def test_no_generator_yields_while_it_handles_an_error(pattern: str) -> None:
     assert found == []
 
 
+_CHANGES_NOTHING = {"len", "min", "max", "start", "end", "rfind"}
+
+
+@pytest.mark.parametrize("pattern", _compiled())
+def test_the_bounds_of_a_slice_call_nothing_that_changes_anything(pattern: str) -> None:
+    """Compiled, they may be worked out twice: what is read or sent there is read or sent twice."""
+    found: list[str] = []
+    for path in sorted(ROOT.glob(pattern)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            bounds = [node.lower, node.upper, node.step] if isinstance(node, ast.Slice) else []
+            for call in (each for bound in bounds if bound is not None for each in ast.walk(bound)):
+                if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] not in _CHANGES_NOTHING:
+                    found.append(f"{path.name}:{call.lineno}")
+
+    assert found == []
+
+
 @pytest.mark.parametrize("value", [b"(", b"a (", b"(a", b"a@b (", b"<(", b"()", b"(\\", b"((", b'"', b"<", b":", b"a:"])
 @pytest.mark.parametrize("name", [b"From", b"Date", b"Content-Type", b"Content-Disposition", b"Content-Language"])
 def test_a_field_cut_short_is_taken_apart(name: bytes, value: bytes) -> None:
