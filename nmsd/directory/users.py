@@ -146,7 +146,7 @@ def checks(user: User, service: str, address: str, name_of: NameOf = host_name) 
     words = "This account may not use this service"
     yield rule("denied services", ", ".join(sorted(user.denied_services)) or "none", denied, words)
     found = " $ ".join(user.access_rules) or "none"
-    wrong = ""
+    wrong = ""  # mypyc: a generator does not yield while it handles an error
     try:
         verdict = judge(parse_rules(user.access_rules), service, address, name_of)
     except BadRule as error:
@@ -158,7 +158,6 @@ def checks(user: User, service: str, address: str, name_of: NameOf = host_name) 
         found += f"; decided by {verdict.rule}" if verdict.rule else "; none of them matches"
     yield rule("access rules", found, not verdict.allowed, "This account may not use this service from there")
     found = ", ".join(user.access_domains) or "any"
-    near = False
     try:
         near = not user.access_domains or any(matches(text, address, name_of) for text in user.access_domains)
     except BadRule as error:

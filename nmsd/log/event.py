@@ -74,10 +74,6 @@ class EventLog:
         """Lets go of the file; the next event opens the one that has the name then."""
         self._file.reopen()
 
-    def close(self) -> None:
-        """The same: an event that comes after all opens it again."""
-        self._file.reopen()
-
 
 def open_log(config: Config, name: str, echo: IO[str] | None = None) -> EventLog:
     """The log file INSTANCE/log/NAME.log with its settings; a NAME without settings of its own shares nmsd's."""

@@ -121,8 +121,8 @@ class UidSet:
         sums = self._sums()
         position = 0
         for low, high in zip(members._starts, members._ends):
-            while self._ends[position] < low:
-                position += 1
+            if self._ends[position] < low:
+                position = bisect_left(self._ends, low, position)
             first = sums[position] + low - self._starts[position] + 1
             if ends and first == ends[-1] + 1:  # what was between them is not in this set
                 ends[-1] = first + high - low
@@ -131,7 +131,7 @@ class UidSet:
                 ends.append(first + high - low)
         return _made(starts, ends)
 
-    def numbers(self) -> list[int]:
+    def to_list(self) -> list[int]:
         """All members, ascending; for whoever needs them all at once, quicker than one by one."""
         found: list[int] = []
         for low, high in zip(self._starts, self._ends):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from ldap3 import MODIFY_REPLACE
 
 from tests.clients.harness import Instance, Person, instance_directory
 from tests.conftest import Maker
@@ -239,6 +240,26 @@ def test_sessions_end_when_the_password_is_changed_and_the_old_one_is_good_no_mo
         instance.imap(Person("renewed", "second word 2")).logout()
     finally:
         server.delete("renewed")
+
+
+def test_a_password_changed_with_something_else_ends_sessions_where_every_change_may_be_one(
+    instance: Instance, server: DirectoryServer
+) -> None:
+    instance.nmsd("config", "set", "local.ugldapunseen", "any")
+    instance.nmsd("reload")
+    server.add(person("doubtful", secret="first word 1"))
+    try:
+        reader = instance.imap(Person("doubtful", "first word 1"))
+        reader.select("INBOX")
+        time.sleep(1.6)  # as `settled` does
+        changes = {"userPassword": [(MODIFY_REPLACE, ["second word 2"])], "cn": [(MODIFY_REPLACE, ["Another Name"])]}
+        with server.admin() as connection:
+            connection.modify(f"uid=doubtful,{PEOPLE}", changes)
+        assert reader.readline() == b"* BYE The password was changed\r\n"
+    finally:
+        server.delete("doubtful")
+        instance.nmsd("config", "set", "local.ugldapunseen", "password")
+        instance.nmsd("reload")
 
 
 def settled(instance: Instance, server: DirectoryServer, uid: str) -> None:

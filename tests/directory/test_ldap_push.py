@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -155,40 +156,43 @@ def test_a_new_password_is_told_though_nobody_may_read_it(server: DirectoryServe
     assert stand_of(watching, "pushed") == "new password"
 
 
+@contextmanager
+def added(server: DirectoryServer, uid: str, *lines: str) -> Iterator[None]:
+    """A user who is there for a while."""
+    server.add(person(uid, *lines))
+    try:
+        yield
+    finally:
+        server.delete(uid)
+
+
 def test_a_new_password_is_told_by_its_time_where_that_is_kept(server: DirectoryServer, make_stand: MakeStand) -> None:
     stand = make_stand(server.url, **{"local.ugattr.passwordtime": ["description"], "local.ugldapunseen": "other"})
-    server.add(person("dated", "description: 20260101000000Z"))
-    try:
+    with added(server, "dated", "description: 20260101000000Z"):
         stand.directory.find("dated")
         assert stand.directory.is_known_well(f"uid=dated,{PEOPLE}")
         server.replace("dated", "userPassword", "another 1")
         assert stand_of(stand, "dated") == "same"
         server.replace("dated", "description", "20260102000000Z")
         assert stand_of(stand, "dated") == "new password"
-    finally:
-        server.delete("dated")
 
 
 def test_hidden_changes_are_no_new_password_where_the_setting_says_so(
     server: DirectoryServer, make_stand: MakeStand
 ) -> None:
     stand = make_stand(server.url, **{"local.ugldapunseen": "other"})
-    server.add(person("hidden"))
-    try:
+    with added(server, "hidden"):
         stand.directory.find("hidden")
         stand_of(stand, "hidden")
         server.replace("hidden", "userPassword", "another 1")
         assert stand_of(stand, "hidden") == "same"
-    finally:
-        server.delete("hidden")
 
 
 def test_any_change_may_be_taken_for_a_new_password_as_long_as_nothing_tells_them_apart(
     server: DirectoryServer, make_stand: MakeStand
 ) -> None:
     stand = make_stand(server.url, **{"local.ugldapunseen": "any", "local.ugattr.passwordtime": ["description"]})
-    server.add(person("doubted"))
-    try:
+    with added(server, "doubted"):
         stand.directory.find("doubted")
         stand_of(stand, "doubted")
         server.replace("doubted", "telephoneNumber", "+1 234")  # and perhaps, at the same time, the password
@@ -197,8 +201,6 @@ def test_any_change_may_be_taken_for_a_new_password_as_long_as_nothing_tells_the
         assert stand_of(stand, "doubted") == "new password"
         server.replace("doubted", "telephoneNumber", "+1 567")
         assert stand_of(stand, "doubted") == "same"
-    finally:
-        server.delete("doubted")
 
 
 def test_where_nothing_is_pushed_the_next_look_up_tells_of_the_change(
@@ -207,8 +209,7 @@ def test_where_nothing_is_pushed_the_next_look_up_tells_of_the_change(
     stand = make_stand(server.url, **{"local.ugldapcachesize": 0})
     told: list[str] = []
     stand.directory._told = told.append
-    server.add(person("unpushed"))
-    try:
+    with added(server, "unpushed"):
         dn = f"uid=unpushed,{PEOPLE}"
         stand.directory.find("unpushed")
         stand.directory.find("unpushed")
@@ -217,8 +218,6 @@ def test_where_nothing_is_pushed_the_next_look_up_tells_of_the_change(
         # Time stamps of 389 have whole seconds.
         until(lambda: server.replace("unpushed", "cn", "Other") or (stand.directory.find("unpushed") and told))
         assert told[0] == dn
-    finally:
-        server.delete("unpushed")
 
 
 def test_who_was_renamed_is_the_same_user_and_what_was_known_by_the_old_name_is_forgotten(

@@ -25,7 +25,7 @@ def shown(found: Found, returns: Returns) -> UidSet:
 
 def search_line(found: Found, modseq: int) -> bytes:
     """The SEARCH answer of IMAP4rev1.  `modseq` is the highest of the messages, 0 not to tell."""
-    numbers = tuple(found.numbers().numbers())
+    numbers = tuple(found.numbers().to_list())
     line = b"* SEARCH" + b" %d" * len(numbers) % numbers  # at one go, in half the time
     return line + (b" (MODSEQ %d)\r\n" % modseq if modseq else b"\r\n")
 

@@ -38,7 +38,7 @@ def test_ranges_are_disjoint_ascending_and_never_adjacent(left: set[int], right:
 def test_members_have_positions(members: set[int], others: set[int]) -> None:
     uids, some = UidSet.of(members), UidSet.of(members & others)
     assert list(uids.positions(some)) == [uids.index(uid) for uid in some]
-    assert some.numbers() == list(some)
+    assert some.to_list() == list(some)
 
 
 @given(numbers)
