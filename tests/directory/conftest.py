@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.directory.configuration_room import Room
 from tests.directory.relay import Relay
 from tests.directory.servers import DirectoryServer
 from tests.directory.stand import Stand
@@ -23,6 +24,12 @@ def server(request: pytest.FixtureRequest) -> DirectoryServer:
     """Each of the two: what is tested with it is tested with both."""
     found: DirectoryServer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def room(server: DirectoryServer) -> Room:
+    """A place for settings in each of the two."""
+    return Room(server)
 
 
 @pytest.fixture

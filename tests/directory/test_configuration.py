@@ -1,13 +1,8 @@
-"""Settings in a real directory: read at start and reload, published, compared, and copied for when it is away."""
+"""Settings in a real directory: read, published, compared, and copied for when it is away, by `nmsd config`."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,74 +11,11 @@ from click.testing import CliRunner, Result
 
 from nmsd.cli.main import cli
 from nmsd.config.local_copy import copy_path
-from tests.clients.harness import HOST, Instance, Line
-from tests.conftest import Maker
-from tests.directory.people import SECRET, SERVERS, SERVICE_DN, ssha
-from tests.directory.relay import SILENT, Relay
+from tests.clients.harness import HOST
+from tests.directory.configuration_room import OWN_CLASSES, Room, entry, setting
+from tests.directory.people import SECRET, SERVICE_DN
+from tests.directory.relay import Relay
 from tests.directory.servers import ADMIN_SECRET, DirectoryServer, free_ports
-
-_numbers = count(1)
-_CLASSES = ("applicationProcess", "simpleSecurityObject", "nmsdConfig")
-
-
-def entry(name: str, *lines: str, below: str = SERVERS, classes: tuple[str, ...] = _CLASSES) -> str:
-    """An entry with settings, in LDIF."""
-    secret = [f"userPassword: {ssha(SECRET)}"] if "simpleSecurityObject" in classes else []
-    told = [f"dn: cn={name},{below}", *(f"objectClass: {each}" for each in classes), f"cn: {name}", *secret, *lines]
-    return "\n".join([*told, "", ""])
-
-
-def setting(name: str, value: object) -> str:
-    """A setting's line in LDIF."""
-    return f"nmsdSetting: {name}={value}"
-
-
-class Room:
-    """The entries of one test: servers' own, and the one they share."""
-
-    def __init__(self, server: DirectoryServer) -> None:
-        self.server = server
-        self.prefix = f"t{next(_numbers)}"
-        self.shared = f"cn={self.prefix}-shared,{SERVERS}"
-
-    def own(self, name: str = "mx") -> str:
-        """The name of a server's own entry."""
-        return f"cn={self.prefix}-{name},{SERVERS}"
-
-    def add_own(self, *lines: str, name: str = "mx", classes: tuple[str, ...] = _CLASSES) -> str:
-        """A server's own entry."""
-        self.server.add(entry(f"{self.prefix}-{name}", *lines, classes=classes))
-        return self.own(name)
-
-    def add_shared(self, *lines: str) -> str:
-        """The shared entry."""
-        self.server.add(entry(f"{self.prefix}-shared", *lines, classes=("applicationProcess", "nmsdConfig")))
-        return self.shared
-
-    def modify(self, dn: str, *lines: str) -> None:
-        """As an administrator does with ldapmodify."""
-        self.server.add("\n".join([f"dn: {dn}", "changetype: modify", *lines, "", ""]))
-
-    def values(self, dn: str, attribute: str = "nmsdSetting") -> list[str]:
-        """An attribute's values."""
-        with self.server.admin() as connection:
-            connection.search(dn, "(objectClass=*)", "BASE", attributes=[attribute])
-            return sorted(connection.entries[0][attribute].values)
-
-    def settings(self, url: str = "", name: str = "mx", **more: object) -> dict[str, object]:
-        """What a server's file says to have its settings from here."""
-        return {
-            "local.ldapsiedn": self.own(name),
-            "local.ldapsiecred": SECRET,
-            **more,
-            "local.ldaphost": url or self.server.url,
-        }
-
-
-@pytest.fixture
-def room(server: DirectoryServer) -> Room:
-    """A place in each of the two directory servers."""
-    return Room(server)
 
 
 class Desk:
@@ -142,7 +74,7 @@ def test_the_file_is_stronger_than_the_servers_entry_and_that_than_the_shared_on
 
 
 def test_netscapes_attributes_are_read_where_the_entry_has_their_class(room: Room, tmp_path: Path) -> None:
-    classes = (*_CLASSES, "nsmsgCfgService", "nsmsgCfgStore")
+    classes = (*OWN_CLASSES, "nsmsgCfgService", "nsmsgCfgStore")
     own = room.add_own(
         "nsmsgAuthCacheTTL: 77", "nsmsgAdmins: alice", "nsmsgAdmins: bob", setting("service.pop.port", 1110),
         classes=classes,
@@ -212,7 +144,7 @@ def test_wrong_values_are_told_with_entry_attribute_value_range_and_mend_all_at_
         setting("service.pop.maxthreads", 2),
         "nmsdSetting: nonsense",
         "nsmsgMaxSessions: many",
-        classes=(*_CLASSES, "nsmsgCfgIMAP"),
+        classes=(*OWN_CLASSES, "nsmsgCfgIMAP"),
     )
     shared = room.add_shared(setting("service.lmtp.port", "x"), setting("setting.of.tomorrow", "yes"))
     settings = room.settings(**{"local.ldapshareddn": shared, "service.pop.port": 0})
@@ -365,7 +297,7 @@ def test_what_the_server_cannot_read_stays_in_the_file(room: Room, tmp_path: Pat
 
 
 def test_publish_changes_a_setting_where_it_stands(room: Room, tmp_path: Path) -> None:
-    own = room.add_own("nsmsgAdmins: alice", "nsmsgAdmins: bob", classes=(*_CLASSES, "nsmsgCfgStore"))
+    own = room.add_own("nsmsgAdmins: alice", "nsmsgAdmins: bob", classes=(*OWN_CLASSES, "nsmsgCfgStore"))
     room.server.add(entry("imap", "nsmsgMaxSessions: 55", below=own, classes=("applicationProcess", "nsmsgCfgIMAP")))
     desk = Desk(tmp_path, room.settings(**{"service.imap.maxsessions": 56, "store.admins": "carol, dave"}))
     names = ("service.imap.maxsessions", "store.admins")
@@ -425,186 +357,3 @@ def test_publish_refuses_what_cannot_be(slapd: DirectoryServer, tmp_path: Path, 
     done = Desk(tmp_path, room.settings()).run("publish", *arguments)
     assert done.exit_code in (1, 2)
     assert told in done.stderr
-
-
-# Running servers
-
-
-def greeting(instance: Instance) -> bytes:
-    """What an IMAP client hears first."""
-    with Line(instance.port(143)) as line:
-        return line.readline()
-
-
-@pytest.fixture
-def home(slapd: DirectoryServer) -> Room:
-    """A place in a directory, where it does not matter in which."""
-    return Room(slapd)
-
-
-@pytest.fixture
-def relay(slapd: DirectoryServer) -> Iterator[Relay]:
-    """The way to that directory."""
-    made = Relay(slapd.port)
-    yield made
-    made.die()
-
-
-def made(make_instance: Maker, settings: dict[str, object], *, start: bool = True) -> Instance:
-    """An instance whose file says this, and that starts no more than it needs."""
-    instance = make_instance(start=False)
-    settings = {"service.pop.enable": "no", "service.lmtp.enable": "no", **settings}
-    with open(instance.configuration, "a", encoding="utf-8") as file:
-        file.write("".join(f"{name} = {value}\n" for name, value in settings.items()))
-    if start:
-        instance.start()
-    return instance
-
-
-def test_two_servers_with_one_shared_entry_see_one_change_at_reload(room: Room, make_instance: Maker) -> None:
-    room.add_shared(setting("service.imap.banner", "before"))
-    instances = []
-    for name in ("mx1", "mx2"):
-        room.add_own(setting("local.hostname", f"{name}.example.com"), name=name)
-        instances.append(made(make_instance, room.settings(name=name, **{"local.ldapshareddn": room.shared})))
-    assert [greeting(instance).endswith(b" before\r\n") for instance in instances] == [True, True]
-    room.modify(
-        room.shared,
-        *("delete: nmsdSetting", setting("service.imap.banner", "before"), "-"),
-        *("add: nmsdSetting", setting("service.imap.banner", "%h after")),
-    )
-    assert json.loads(instances[0].nmsd("config", "diff", "--json", check=False).stdout) == [
-        {
-            "name": "service.imap.banner",
-            "file": "",
-            "server_entry": "",
-            "shared_entry": "%h after",
-            "after_reload": "%h after",
-            "in_force": "before",
-        }
-    ]
-    for instance in instances:
-        instance.nmsd("reload")
-    assert json.loads(instances[0].nmsd("status", "--json").stdout)["directory"]["away"] == ""
-    assert greeting(instances[0]).endswith(b" mx1.example.com after\r\n")
-    assert greeting(instances[1]).endswith(b" mx2.example.com after\r\n")
-    assert instances[0].nmsd("config", "diff").stdout == b"no differences\n"
-
-
-def test_a_change_is_taken_without_being_told_where_that_is_set_and_what_is_wrong_is_logged_once(
-    home: Room, make_instance: Maker
-) -> None:
-    own = home.add_own(setting("service.imap.banner", "before"))
-    instance = made(make_instance, home.settings(**{"local.ldappoll": 1}))
-    home.modify(own, "add: nmsdSetting", setting("service.imap.maxthreads", "none"))
-    until(lambda: "settings have changed, and cannot be taken" in instance.log())
-    home.modify(own, "replace: nmsdSetting", setting("service.imap.banner", "after"))
-    until(lambda: greeting(instance).endswith(b" after\r\n"))
-    assert sum("cannot be taken" in line for line in log_lines(instance)) == 1
-    assert sum("settings in the directory have changed" in line for line in log_lines(instance)) == 1
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for it."""
-    beat = threading.Event()
-    for _ in range(600):
-        if condition():
-            return
-        beat.wait(0.1)
-    raise AssertionError("it never came true")
-
-
-def test_a_server_starts_and_reloads_from_the_copy_and_logs_that_once(
-    home: Room, relay: Relay, make_instance: Maker
-) -> None:
-    home.add_own(setting("service.imap.banner", "from the entry"))
-    instance = made(make_instance, home.settings(relay.url))
-    assert b"from the entry" in greeting(instance)
-    assert "a copy of its settings is used" not in instance.log()
-    instance.stop()
-    relay.die()
-    instance.start()
-    assert b"from the entry" in greeting(instance)
-    told = json.loads(instance.nmsd("status", "--json").stdout)["directory"]
-    assert str(relay.port) in told["away"]
-    assert b"settings in the directory: as they were" in instance.nmsd("status").stdout
-    [line] = [line for line in log_lines(instance) if "a copy of its settings is used" in line]
-    assert "age_s=" in line
-    assert str(relay.port) in line
-    instance.nmsd("config", "set", "service.imap.maxthreads", "9")
-    instance.nmsd("reload")
-    assert sum("a copy of its settings is used" in line for line in log_lines(instance)) == 2
-    relay.revive()
-    instance.nmsd("reload")
-    assert sum("a copy of its settings is used" in line for line in log_lines(instance)) == 2
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="root starts servers that run as another user")
-def test_what_root_writes_is_read_and_the_copy_is_the_server_users(home: Room, make_instance: Maker) -> None:
-    home.add_own(setting("service.imap.banner", "there"))
-    instance = made(make_instance, home.settings())
-    copy = Path(copy_path(str(instance.directory)))
-    assert copy.stat().st_uid == copy.parent.stat().st_uid
-    text = instance.configuration.read_text()
-    instance.configuration.unlink()
-    instance.configuration.write_text(text.replace("service.pop.enable = no", "service.imap.banner = here"))
-    instance.configuration.chmod(0o600)
-    instance.nmsd("reload")
-    assert b" here\r\n" in greeting(instance)
-    assert instance.configuration.stat().st_uid == 0
-
-
-def log_lines(instance: Instance) -> list[str]:
-    """The supervisor's log."""
-    return (instance.directory / "log/nmsd.log").read_text().splitlines()
-
-
-def test_without_directory_and_copy_a_start_fails_with_one_line_and_status_2(home: Room, make_instance: Maker) -> None:
-    [port] = free_ports(1)
-    instance = made(make_instance, home.settings(f"ldap://127.0.0.1:{port}"), start=False)
-    done = instance.nmsd("start", check=False)
-    assert done.returncode == 2
-    [line] = done.stderr.decode().splitlines()
-    assert "local.ldaphost = ldap://127.0.0.1:" in line
-    assert "there is no copy (no directory server answers;" in line
-    done = instance.nmsd("user", "list", check=False)
-    assert done.returncode == 2
-    assert "there is no copy" in done.stderr.decode()
-    instance.nmsd("start", "-o", "local.ldaphost=")
-    instance.nmsd("stop")
-
-
-def test_a_wrong_value_in_the_directory_refuses_the_reload_and_keeps_a_start_from_happening(
-    home: Room, make_instance: Maker
-) -> None:
-    own = home.add_own(setting("service.imap.banner", "good"))
-    instance = made(make_instance, home.settings())
-    home.modify(own, "add: nmsdSetting", setting("service.imap.maxthreads", "none"))
-    for command in ("reload", "restart"):
-        done = instance.nmsd(command, check=False)
-        assert done.returncode == 2
-        assert f"{own}: nmsdSetting: service.imap.maxthreads = none: not a whole number" in done.stderr.decode()
-    assert b" good\r\n" in greeting(instance)
-    assert any("reload refused" in line for line in log_lines(instance))
-    instance.stop()
-    done = instance.nmsd("start", check=False)
-    assert done.returncode == 2
-    [line] = done.stderr.decode().splitlines()
-    assert f"{own}: nmsdSetting: service.imap.maxthreads = none" in line
-    home.modify(own, "delete: nmsdSetting", setting("service.imap.maxthreads", "none"))
-    instance.start()
-
-
-def test_a_directory_that_does_not_answer_delays_a_reload_and_nothing_else(
-    home: Room, relay: Relay, make_instance: Maker
-) -> None:
-    home.add_own(setting("service.imap.banner", "here"))
-    instance = made(make_instance, home.settings(relay.url, **{"local.ldaptimeout": 2}))
-    relay.mode = SILENT
-    assert instance.process is not None
-    instance.process.send_signal(signal.SIGHUP)
-    for _ in range(3):
-        assert json.loads(instance.nmsd("status", "--json").stdout)["state"] == "running"
-        assert b" here\r\n" in greeting(instance)
-    instance.nmsd("reload")
-    assert sum("a copy of its settings is used" in line for line in log_lines(instance)) == 2

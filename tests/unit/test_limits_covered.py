@@ -158,7 +158,7 @@ LIMITS = {
         "tests/server/test_refresh.py::test_one_that_hangs_is_killed_when_its_time_is_over"
     ),
     r"local\.ldappoll": (
-        "tests/directory/test_configuration.py::test_a_change_is_taken_without_being_told_where_that_is_set_and_what_is_wrong_is_logged_once"
+        "tests/directory/test_configured_servers.py::test_a_change_is_taken_without_being_told_where_that_is_set_and_what_is_wrong_is_logged_once"
     ),
     r"logfile\.(imap|pop|lmtp|nmsd)\.maxlogfilesize": (
         "tests/unit/log/test_rotation.py::test_a_file_may_be_full_to_the_byte"
